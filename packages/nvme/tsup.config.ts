@@ -3,7 +3,13 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/spec/index.ts', 'src/host/index.ts', 'src/controller/index.ts', 'src/file/index.ts'],
+  entry: [
+    'src/index.ts',
+    'src/spec/index.ts',
+    'src/host/index.ts',
+    'src/controller/index.ts',
+    'src/file/index.ts',
+  ],
   format: ['esm'],
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   sourcemap: true,
