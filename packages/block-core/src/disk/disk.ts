@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { Op } from '@iolayers/kernel'
+import type { Bio } from '../bio/bio.ts'
+import type { BlkStatus } from '../blk-status.ts'
+import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
+import type { QueueLimits } from '../limits/queue-limits.ts'
+import type { Plug } from '../mq/plug.ts'
+import type { DiskStats } from './disk-stats.ts'
+
+/** The control side of a disk's queue. @see block/blk-mq.c */
+export interface RequestQueue {
+  /** No new request enters; returns when all that entered have ended. Calls nest. */
+  freeze(): Op<void>
+  unfreeze(): void
+  /** The driver's `queueRq` is not called any more; what is in flight may still end. Calls nest. */
+  quiesce(): void
+  unquiesce(): void
+  /** Gives the driver what it refused before. */
+  runHwQueues(): void
+  /** Calls the driver's `poll` on each hardware queue; the number of completions found. */
+  poll(): number
+}
+
+/** @see include/linux/blkdev.h struct gendisk */
+export interface Disk {
+  readonly name: string
+  readonly capacitySectors: number
+  readonly readOnly: boolean
+  readonly limits: QueueLimits
+  /** Requests that can be in flight at once. */
+  readonly nrRequests: number
+  readonly queue: RequestQueue
+  readonly dmabuf: DmabufRegistrar | null
+  readonly stats: DiskStats
+  /**
+   * Never sleeps. OK: accepted; the bio ends by its `biEndIo`, exactly once, possibly before this returns. Anything else:
+   * nothing was handed over and `biEndIo` will not be called. AGAIN where it would have to sleep: no tag, or a split.
+   */
+  submitBio(bio: Bio, plug: Plug | null): BlkStatus
+  /** Splits, waits for tags, and always ends the bio by its `biEndIo`. Fragments reach the driver in as few batches as tags allow. */
+  submitBioWait(bio: Bio): Op<void>
+  setCapacity(sectors: number): void
+  /** Refuses new I/O, waits for what is in flight. Idempotent. */
+  destroy(): Op<void>
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { BlkStatus } from '../blk-status.ts'
+import type { BlkMqHwCtx } from './hw-ctx.ts'
+import type { Request } from './request.ts'
+import type { RqList } from './rq-list.ts'
+
+/**
+ * What a block driver implements. All of it is called in atomic context.
+ *
+ * Handing over a request: prepare it (`blkRqActivateDmabuf` for a dmabuf request), call `blkMqStartRequest` when nothing can fail
+ * any more, and only then let the device see it. From there on it ends by `blkMqEndRequest`, `blkMqCompleteRequest` or a
+ * `CompletionBatch`, exactly once, possibly before `queueRq` returns.
+ * @see include/linux/blk-mq.h struct blk_mq_ops
+ */
+export interface BlkMqOps<P = unknown> {
+  /** The driver's data of one request; called when the tag set is made. */
+  initRequest(hctxIndex: number, tag: number): P
+  /**
+   * OK: taken. RESOURCE or DEV_RESOURCE: not taken, comes again later. Anything else ends the request with that
+   * status. With `last` false more will follow, and the device need not be told until the last, or until `commitRqs`.
+   */
+  queueRq(hctx: BlkMqHwCtx, rq: Request<P>, last: boolean): BlkStatus
+  /**
+   * Takes requests of one hardware queue off the list and hands them over; what it leaves on the list, in any order, goes
+   * through `queueRq` one by one, which says why. `commitRqs` follows.
+   */
+  queueRqs?(hctx: BlkMqHwCtx, list: RqList<P>): void
+  /** Tells the device about everything posted so far. */
+  commitRqs(hctx: BlkMqHwCtx): void
+  /** Ends a request that `blkMqCompleteRequest` was called for; without it, it ends with the status given there. */
+  complete?(rq: Request<P>): void
+  /** Looks for completions of a hardware queue, and returns how many it found. */
+  poll?(hctx: BlkMqHwCtx): number
+}

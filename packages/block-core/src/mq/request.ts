@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { DmaSegmentTable } from '@iolayers/dma-mapping'
+import type { Bio } from '../bio/bio.ts'
+import { BlkStatus } from '../blk-status.ts'
+import type { DmabufIoMap } from '../dmabuf/contracts.ts'
+import type { BlkMqHwCtx } from './hw-ctx.ts'
+
+/** @see include/linux/blk-mq.h enum mq_rq_state */
+export const MqRqState = { IDLE: 0, IN_FLIGHT: 1, COMPLETE: 2 } as const
+export type MqRqState = (typeof MqRqState)[keyof typeof MqRqState]
+
+/**
+ * What a driver is given: one command's worth of I/O. Made with its tag set, one for each tag, together with the driver's own
+ * data `pdu`. A driver reads all of it and writes none of it but `pdu`.
+ * @see include/linux/blk-mq.h struct request
+ */
+export class Request<P = unknown> {
+  readonly tag: number
+  readonly pdu: P
+  /** The hardware queue that it was allocated on; null while it is free. */
+  mqHctx: BlkMqHwCtx | null
+  /** Operation and flags, as of a bio. */
+  cmdFlags: number
+  sector: number
+  dataBytes: number
+  /** First of the bios; they are linked by `biNext`. Null for a flush. */
+  bio: Bio | null
+  dmabufMap: DmabufIoMap | null
+  /** Byte offset in the buffer, for a dmabuf request. */
+  dmabufOffsetBytes: number
+  /** Device addresses; non-null exactly while the request holds `active` of its map. */
+  dmaSegments: DmaSegmentTable | null
+  state: MqRqState
+  /** Status handed to `blkMqCompleteRequest`. */
+  status: BlkStatus
+  /** Next in the list that holds it. */
+  queueNext: Request<P> | null
+  /** Counts uses of the tag: tells a request from the next one with its tag. */
+  generation: number
+  /** Steps of a flush sequence that are still to do. */
+  flushSteps: number
+
+  constructor(tag: number, pdu: P) {
+    this.tag = tag
+    this.pdu = pdu
+    this.mqHctx = null
+    this.cmdFlags = 0
+    this.sector = 0
+    this.dataBytes = 0
+    this.bio = null
+    this.dmabufMap = null
+    this.dmabufOffsetBytes = 0
+    this.dmaSegments = null
+    this.state = MqRqState.IDLE
+    this.status = BlkStatus.OK
+    this.queueNext = null
+    this.generation = 0
+    this.flushSteps = 0
+  }
+}
