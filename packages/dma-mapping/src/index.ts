@@ -1,4 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export {
+  MAX_ORDER_NR_PAGES,
+  MAX_PAGE_ORDER,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  PEER_BASE,
+} from './constants.ts'
+export type { DmaCheck, DmaDebug } from './debug/dma-debug.ts'
+export { BusAccess, type BusFault, type BusMaster, BusRange } from './device/bus.ts'
+export {
+  type CoherentBlock,
+  type Device,
+  type DeviceInit,
+  DmaAttrs,
+  type DmaOps,
+  type DmaStats,
+  IommuMode,
+} from './device/device.ts'
+export { DmaDirection, dmaDirectionName, validDmaDirection } from './dma-direction.ts'
+export type { Iommu, IommuStats } from './iommu/iommu.ts'
+export {
+  copyBetween,
+  frameOf,
+  type MemoryRegion,
+  type RegionBacking,
+  type RegionKind,
+  type RegionSide,
+} from './memory/memory-region.ts'
+export {
+  createPhysicalMemory,
+  type PhysicalMemory,
+  type PhysicalMemoryInit,
+  type PhysicalMemoryStats,
+  type RegionRequest,
+} from './memory/physical-memory.ts'
+export { buildDmaSegmentTable, DmaSegmentTable } from './sg/dma-segment-table.ts'
+export { type SgMapping, SgTable } from './sg/sg-table.ts'

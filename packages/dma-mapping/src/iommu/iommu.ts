@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { BusFault } from '../device/bus.ts'
+
+/** Counters of all domains of an IOMMU. */
+export interface IommuStats {
+  /** Mappings made and undone, not pages. */
+  maps: number
+  unmaps: number
+  pagesMapped: number
+  pagesUnmapped: number
+  /** Flushes of the IOTLB, of a range or of a whole domain. */
+  iotlbFlushes: number
+  tlbHits: number
+  tlbMisses: number
+  /** Accesses refused. */
+  faults: number
+  /** In checked mode: accesses served from an entry whose mapping is gone. Never in a strict domain. */
+  staleHits: number
+}
+
+/** An IOMMU: makes the domain of each device that is created with it. */
+export interface Iommu {
+  readonly stats: IommuStats
+  /** The latest faults, oldest first; {@link IommuStats.faults} counts all. */
+  readonly faults: readonly BusFault[]
+}
