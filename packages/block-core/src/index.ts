@@ -2,10 +2,21 @@
 // Copyright 2026 The iolayers authors
 
 export { Bio, type BioEndIo } from './bio/bio.ts'
+export { BIO_MAX_VECS, bioIovIterGetPages, bioSetDmabuf, bioSetFromIter } from './bio/bio-build.ts'
+export {
+  bioAdvance,
+  bioChain,
+  bioEndio,
+  bioEndWith,
+  bioInitClone,
+  bioRoot,
+  bioSplitFront,
+} from './bio/bio-chain.ts'
 export { BioFlag, bioClearFlag, bioFlagged, bioSetFlag } from './bio/bio-flags.ts'
 export { BioSet } from './bio/bio-set.ts'
-export { BvecIter } from './bio/bvec-iter.ts'
+export { BvecIter, bvecIterAdvance, bvecIterPeek } from './bio/bvec-iter.ts'
 export { BlkStatus, blkStatusText, blkStatusToErrno, errnoToBlkStatus } from './blk-status.ts'
+export { createDisk, type DiskInit } from './disk/blk-disk.ts'
 export type { Disk, RequestQueue } from './disk/disk.ts'
 export type { DiskStats } from './disk/disk-stats.ts'
 export type {
@@ -15,12 +26,29 @@ export type {
   DmabufTokenFactory,
 } from './dmabuf/contracts.ts'
 export { type DmabufFile, dmabufFile } from './dmabuf/dmabuf-file.ts'
+export { type BlockDeviceFileInit, createBlockDeviceFile } from './file/block-device-file.ts'
+export { maxIoSizeBytes } from './limits/max-io-size.ts'
 export type { QueueLimits } from './limits/queue-limits.ts'
+export { bioSplitToLimits } from './limits/split.ts'
+export { splitDmabufBytes } from './limits/split-dmabuf.ts'
+export { splitVecBytes } from './limits/split-vec.ts'
+export { type QueueLimitsInit, validateLimits } from './limits/validate-limits.ts'
+export {
+  blkMqAddToBatch,
+  blkMqCompleteRequest,
+  blkMqEndRequest,
+  blkMqEndRequestBatch,
+  blkMqRequeueRequest,
+  blkMqStartRequest,
+} from './mq/blk-mq.ts'
 export type { BlkMqOps } from './mq/blk-mq-ops.ts'
 export type { BlkMqHwCtx } from './mq/hw-ctx.ts'
-export type { Plug } from './mq/plug.ts'
+export { BLK_MAX_REQUEST_COUNT, Plug } from './mq/plug.ts'
+export { ReqIterator } from './mq/req-iterator.ts'
 export { MqRqState, type Request } from './mq/request.ts'
+export { blkRqActivateDmabuf, blkRqDeactivateDmabuf } from './mq/rq-active.ts'
 export { RqList } from './mq/rq-list.ts'
+export { createTagSet, type TagSet, type TagSetInit } from './mq/tag-set.ts'
 export {
   opIsFlush,
   opIsWrite,

@@ -15,7 +15,7 @@ export interface BioEndIo {
 
 /** A bio whose end nobody waits for. */
 const NO_END_IO: BioEndIo = { bioEndIo() {} }
-const NO_VECS: BioVec[] = []
+const NO_VECS: readonly BioVec[] = []
 
 /**
  * One I/O to a disk: an operation, a range of sectors, and one payload, which is a vector of physically contiguous runs or a
@@ -30,7 +30,7 @@ export class Bio {
   biStatus: BlkStatus
   readonly biIter: BvecIter
   /** The vector; clones share it. Empty for a dmabuf bio. */
-  biIoVec: BioVec[]
+  biIoVec: readonly BioVec[]
   /** Entries of `biIoVec` that are in use. */
   biVcnt: number
   biDmabufMap: DmabufIoMap | null

@@ -39,9 +39,14 @@ export interface Disk {
    * nothing was handed over and `biEndIo` will not be called. AGAIN where it would have to sleep: no tag, or a split.
    */
   submitBio(bio: Bio, plug: Plug | null): BlkStatus
-  /** Splits, waits for tags, and always ends the bio by its `biEndIo`. Fragments reach the driver in as few batches as tags allow. */
-  submitBioWait(bio: Bio): Op<void>
+  /**
+   * Splits, waits for tags, and always ends the bio by its `biEndIo`. With a plug the caller finishes it; before it sleeps this
+   * does. Without one, the fragments of a split bio reach the driver in as few batches as tags allow.
+   */
+  submitBioWait(bio: Bio, plug: Plug | null): Op<void>
   setCapacity(sectors: number): void
+  /** The device is gone: new I/O and submitters that wait end with IOERR. The driver ends what it was given. */
+  markDead(): void
   /** Refuses new I/O, waits for what is in flight. Idempotent. */
   destroy(): Op<void>
 }

@@ -1,16 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { assert } from '@iolayers/kernel'
 import type { Request } from './request.ts'
+import { RqList } from './rq-list.ts'
+
+/** @see include/linux/blkdev.h BLK_MAX_REQUEST_COUNT */
+export const BLK_MAX_REQUEST_COUNT = 32
 
 /**
  * Gathers a submitter's requests so that they reach the driver in one batch. Owned by the submitter, passed with each bio, never
  * global. Requests in it are not on their way until `finish`, or until it is full.
  * @see include/linux/blkdev.h struct blk_plug
  */
-export interface Plug {
-  readonly requests: number
-  add(rq: Request): void
-  /** Hands over what was gathered. */
-  finish(): void
+export class Plug {
+  /** Which of a disk's hardware queues requests go to (modulo their number): the submitter's CPU, as it were. */
+  cpu: number
+  readonly maxRequests: number
+  readonly #list: RqList
+  readonly #batch: RqList
+  #requests: number
+  #multipleQueues: boolean
+  #flushing: boolean
+
+  constructor(init: { cpu?: number; maxRequests?: number } = {}) {
+    this.cpu = init.cpu ?? 0
+    this.maxRequests = init.maxRequests ?? BLK_MAX_REQUEST_COUNT
+    assert(this.maxRequests > 0, 'plug: room for no request')
+    this.#list = new RqList()
+    this.#batch = new RqList()
+    this.#requests = 0
+    this.#multipleQueues = false
+    this.#flushing = false
+  }
+
+  get requests(): number {
+    return this.#requests
+  }
+
+  /** For the block layer: takes a request that is ready to be issued. */
+  add(rq: Request): void {
+    const { tail } = this.#list
+    if (tail !== null && tail.mqHctx !== rq.mqHctx) this.#multipleQueues = true
+    this.#list.addTail(rq)
+    this.#requests++
+    if (this.#requests >= this.maxRequests) this.finish()
+  }
+
+  /** Hands over what was gathered, in order, one batch for each hardware queue. @see block/blk-core.c blk_finish_plug */
+  finish(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    while (!this.#list.isEmpty) this.#flushOneQueue()
+    this.#flushing = false
+  }
+
+  #flushOneQueue(): void {
+    const hctx = this.#list.head?.mqHctx ?? null
+    assert(hctx !== null, 'plug: a free request')
+    if (this.#multipleQueues) this.#moveRequestsOf(hctx)
+    else {
+      this.#batch.take(this.#list)
+      this.#requests = 0
+    }
+    hctx.issueList(this.#batch)
+  }
+
+  #moveRequestsOf(hctx: Request['mqHctx']): void {
+    let left = this.#requests
+    let kept = 0
+    for (; left > 0; left--) {
+      const rq = this.#list.pop()
+      assert(rq !== null, 'plug: fewer requests than counted')
+      if (rq.mqHctx === hctx) {
+        this.#batch.addTail(rq)
+        continue
+      }
+      this.#list.addTail(rq)
+      kept++
+    }
+    this.#requests = kept
+    this.#multipleQueues = kept > 0
+  }
 }

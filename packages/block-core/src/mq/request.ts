@@ -5,7 +5,7 @@ import type { DmaSegmentTable } from '@iolayers/dma-mapping'
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { DmabufIoMap } from '../dmabuf/contracts.ts'
-import type { BlkMqHwCtx } from './hw-ctx.ts'
+import type { HwQueue } from './hw-queue.ts'
 
 /** @see include/linux/blk-mq.h enum mq_rq_state */
 export const MqRqState = { IDLE: 0, IN_FLIGHT: 1, COMPLETE: 2 } as const
@@ -20,12 +20,12 @@ export class Request<P = unknown> {
   readonly tag: number
   readonly pdu: P
   /** The hardware queue that it was allocated on; null while it is free. */
-  mqHctx: BlkMqHwCtx | null
+  mqHctx: HwQueue | null
   /** Operation and flags, as of a bio. */
   cmdFlags: number
   sector: number
   dataBytes: number
-  /** First of the bios; they are linked by `biNext`. Null for a flush. */
+  /** First of the bios; they are linked by `biNext`. A flush carries no data of it. */
   bio: Bio | null
   dmabufMap: DmabufIoMap | null
   /** Byte offset in the buffer, for a dmabuf request. */

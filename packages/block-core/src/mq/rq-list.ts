@@ -38,4 +38,12 @@ export class RqList<P = unknown> {
     rq.queueNext = null
     return rq
   }
+
+  /** Takes over all of another list, which is empty afterwards. This one has to be empty before. */
+  take(other: RqList<P>): void {
+    this.head = other.head
+    this.tail = other.tail
+    other.head = null
+    other.tail = null
+  }
 }

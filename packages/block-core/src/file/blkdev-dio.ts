@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { assert, Errno, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import type { Kiocb } from '@iolayers/uio'
+import { Bio, type BioEndIo } from '../bio/bio.ts'
+import { BioFlag, bioFlagged } from '../bio/bio-flags.ts'
+import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
+import { Plug } from '../mq/plug.ts'
+
+/** Returned by an operation that goes on without its caller. */
+export const QUEUED: number = -Errno.EIOCBQUEUED
+
+/**
+ * One direct I/O: a kiocb, its bios, and what they came to. It ends when its last bio has, and when its submitter
+ * is done with it.
+ * @see block/fops.c struct blkdev_dio
+ */
+export class BlkdevDio implements BioEndIo {
+  /** The first bio; an I/O that needs more takes them from the file's set. */
+  readonly bio: Bio
+  /** For submissions that may sleep. */
+  readonly plug: Plug
+  readonly #pool: DioPool
+  #kiocb: Kiocb | null
+  #sizeBytes: number
+  #references: number
+  #status: BlkStatus
+  #issued: boolean
+
+  constructor(pool: DioPool) {
+    this.bio = new Bio()
+    this.plug = new Plug()
+    this.#pool = pool
+    this.#kiocb = null
+    this.#sizeBytes = 0
+    this.#references = 0
+    this.#status = BlkStatus.OK
+    this.#issued = false
+  }
+
+  /** The submitter holds one reference. */
+  init(kiocb: Kiocb): void {
+    assert(this.#kiocb === null, 'dio: in use')
+    this.#kiocb = kiocb
+    this.#sizeBytes = 0
+    this.#references = 1
+    this.#status = BlkStatus.OK
+    this.#issued = false
+  }
+
+  /** A bio of so many bytes is about to be submitted. */
+  addBio(sizeBytes: number): void {
+    this.#sizeBytes += sizeBytes
+    this.#references++
+  }
+
+  /** The first error is the one that stays. */
+  fail(status: BlkStatus): void {
+    if (this.#status === BlkStatus.OK) this.#status = status
+  }
+
+  /** Nothing was submitted: it goes back unused, and the kiocb is not completed. */
+  abandon(): void {
+    this.#kiocb = null
+    this.#pool.put(this)
+  }
+
+  bioEndIo(bio: Bio): void {
+    if (bio.biStatus !== BlkStatus.OK) this.fail(bio.biStatus)
+    if (bioFlagged(bio, BioFlag.ISSUED)) this.#issued = true
+    bio.biDmabufMap = null
+    bio.biPool?.put(bio)
+    this.put()
+  }
+
+  put(): void {
+    this.#references--
+    if (this.#references > 0) return
+    const kiocb = this.#kiocb
+    assert(kiocb !== null, 'dio: ended twice')
+    const result = this.#status === BlkStatus.OK ? this.#sizeBytes : blkStatusToErrno(this.#status)
+    kiocb.fragmentsIssued = this.#issued
+    if (result > 0) kiocb.posBytes += result
+    this.#kiocb = null
+    this.#pool.put(this)
+    kiocb.completion.kiComplete(kiocb, result)
+  }
+}
+
+/** The direct I/Os that a file can have in flight, all made with it. */
+export class DioPool {
+  readonly #free: BlkdevDio[]
+  readonly #wait: WaitQueue
+  readonly #size: number
+  #freeCount: number
+
+  constructor(kernel: Kernel, name: string, size: number) {
+    this.#free = []
+    for (let i = 0; i < size; i++) this.#free.push(new BlkdevDio(this))
+    this.#wait = new WaitQueue(kernel.scheduler, `${name} direct I/O pool`)
+    this.#size = size
+    this.#freeCount = size
+  }
+
+  tryGet(kiocb: Kiocb): BlkdevDio | null {
+    if (this.#freeCount === 0) return null
+    this.#freeCount--
+    const dio = this.#free[this.#freeCount]
+    assert(dio !== undefined, 'dio pool: hole in the free list')
+    dio.init(kiocb)
+    return dio
+  }
+
+  *get(kiocb: Kiocb): Op<BlkdevDio> {
+    for (;;) {
+      const dio = this.tryGet(kiocb)
+      if (dio !== null) return dio
+      yield* this.#wait.waitEvent(() => this.#freeCount > 0)
+    }
+  }
+
+  put(dio: BlkdevDio): void {
+    assert(this.#freeCount < this.#size, 'dio pool: put twice')
+    this.#free[this.#freeCount] = dio
+    this.#freeCount++
+    this.#wait.wakeUp()
+  }
+}

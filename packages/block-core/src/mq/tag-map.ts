@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { assert, type Kernel, WaitQueue } from '@iolayers/kernel'
+import type { BlkMqOps } from './blk-mq-ops.ts'
+import { Request } from './request.ts'
+
+/** The tags of one hardware queue with their requests, all made at once. @see include/linux/blk-mq.h struct blk_mq_tags */
+export class TagMap<P = unknown> {
+  readonly requests: readonly Request<P>[]
+  /** Submitters that sleep for a tag. */
+  readonly wait: WaitQueue
+  readonly #freeTags: Int32Array
+  #freeCount: number
+
+  constructor(kernel: Kernel, ops: BlkMqOps<P>, hctxIndex: number, depth: number) {
+    const requests: Request<P>[] = []
+    this.#freeTags = new Int32Array(depth)
+    for (let tag = 0; tag < depth; tag++) {
+      requests.push(new Request(tag, ops.initRequest(hctxIndex, tag)))
+      this.#freeTags[tag] = depth - 1 - tag
+    }
+    this.requests = requests
+    this.#freeCount = depth
+    this.wait = new WaitQueue(kernel.scheduler, `tags of hardware queue ${hctxIndex}`)
+  }
+
+  get free(): number {
+    return this.#freeCount
+  }
+
+  /** Null when all are in use. */
+  tryGet(): Request<P> | null {
+    if (this.#freeCount === 0) return null
+    this.#freeCount--
+    const rq = this.requests[this.#freeTags[this.#freeCount] ?? -1]
+    assert(rq !== undefined, 'tag map: hole in the free list')
+    return rq
+  }
+
+  put(tag: number): void {
+    assert(this.#freeCount < this.requests.length, 'tag map: a tag was put twice')
+    this.#freeTags[this.#freeCount] = tag
+    this.#freeCount++
+    this.wait.wakeUp()
+  }
+}
