@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { Scheduler } from './sched/scheduler.ts'
+import { Rcu } from './sync/rcu.ts'
+import { createTracer, type Tracer } from './trace/tracer.ts'
+import { createWorkQueue, type WorkQueue } from './work/work-queue.ts'
+
+/** Something that checked mode found. */
+export interface CheckReport {
+  /** A short constant: `dma-api`, `lockdep`. */
+  readonly kind: string
+  readonly message: string
+}
+
+/** What every service of a stack is given: time, tasks, RCU, tracing, and the two shared work queues. */
+export interface Kernel {
+  readonly scheduler: Scheduler
+  readonly rcu: Rcu
+  readonly tracer: Tracer
+  /** Checks that cost time are on. */
+  readonly checked: boolean
+  readonly systemWq: WorkQueue
+  /** WQ_MEM_RECLAIM: for work that memory reclaim may wait for. */
+  readonly reclaimWq: WorkQueue
+  readonly reports: readonly CheckReport[]
+  /** A finding of checked mode: kept, and thrown as KernelCheckError unless `onReport` takes it. */
+  report(report: CheckReport): void
+}
+
+export class KernelCheckError extends Error {
+  override readonly name = 'KernelCheckError'
+  readonly kind: string
+
+  constructor(report: CheckReport) {
+    super(`${report.kind}: ${report.message}`)
+    this.kind = report.kind
+  }
+}
+
+export interface KernelInit {
+  readonly checked?: boolean
+  /** Workers of each shared work queue; 4 by default. */
+  readonly workers?: number
+  readonly onReport?: (report: CheckReport) => void
+}
+
+export function createKernel(
+  components: { readonly scheduler: Scheduler },
+  init: KernelInit = {},
+): Kernel {
+  const { scheduler } = components
+  const maxActive = init.workers ?? 4
+  const reports: CheckReport[] = []
+  return {
+    scheduler,
+    rcu: new Rcu(scheduler),
+    tracer: createTracer({ scheduler }),
+    checked: init.checked ?? false,
+    systemWq: createWorkQueue({ scheduler }, { name: 'events', maxActive }),
+    reclaimWq: createWorkQueue({ scheduler }, { name: 'reclaim', maxActive, rescuer: true }),
+    reports,
+    report(report) {
+      reports.push(report)
+      if (init.onReport === undefined) throw new KernelCheckError(report)
+      init.onReport(report)
+    },
+  }
+}

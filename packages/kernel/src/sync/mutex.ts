@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { assert } from '../assert.ts'
+import { Errno } from '../errno.ts'
+import type { Op, Park } from '../sched/op.ts'
+import type { Scheduler } from '../sched/scheduler.ts'
+import { currentTask } from '../sched/sleep.ts'
+import type { Task } from '../sched/task.ts'
+import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
+
+/**
+ * A sleeping lock, handed over in the order of waiting.
+ *
+ * @see kernel/locking/mutex.c
+ */
+export class Mutex implements Park {
+  readonly what: string
+  readonly #scheduler: Scheduler
+  readonly #waiters: WaitList = new WaitList()
+  #owner: Task | null = null
+
+  constructor(scheduler: Scheduler, name: string) {
+    this.#scheduler = scheduler
+    this.what = `mutex ${name}`
+  }
+
+  owner(): Task | null {
+    return this.#owner
+  }
+
+  get locked(): boolean {
+    return this.#owner !== null
+  }
+
+  tryLock(): boolean {
+    if (this.#owner !== null) return false
+    this.#owner = currentTask(this.#scheduler)
+    return true
+  }
+
+  *lock(): Op<void> {
+    yield* this.#lock(false)
+  }
+
+  /** 0, or -ERESTARTSYS without the lock. */
+  *lockInterruptible(): Op<number> {
+    return (yield* this.#lock(true)) ? 0 : -Errno.ERESTARTSYS
+  }
+
+  *#lock(interruptible: boolean): Op<boolean> {
+    const task = currentTask(this.#scheduler)
+    assert(this.#owner !== task, 'a task locks a mutex that it holds')
+    if (this.tryLock()) return true
+    this.#waiters.pushLast(task.wait)
+    task.interruptible = interruptible
+    try {
+      while (this.#owner !== task) {
+        if (interruptible && task.signalPending) return false
+        yield this
+      }
+      return true
+    } finally {
+      task.interruptible = false
+      leaveWaitList(task.wait)
+    }
+  }
+
+  unlock(): void {
+    assert(this.#owner !== null, 'a mutex was unlocked that nobody held')
+    const task = this.#waiters.shift()
+    this.#owner = task
+    if (task !== null) this.#scheduler.wake(task)
+  }
+}
