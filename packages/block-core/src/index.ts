@@ -49,6 +49,7 @@ export { MqRqState, type Request } from './mq/request.ts'
 export { blkRqActivateDmabuf, blkRqDeactivateDmabuf } from './mq/rq-active.ts'
 export { RqList } from './mq/rq-list.ts'
 export { createTagSet, type TagSet, type TagSetInit } from './mq/tag-set.ts'
+export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
 export {
   opIsFlush,
   opIsWrite,

@@ -42,7 +42,7 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   readonly #extraBios: BioSet
 
   constructor(kernel: Kernel, disk: Disk, flags: number, maxIos: number) {
-    const mode = flags & O_ACCMODE
+    const mode = flags & OpenFlags.O_ACCMODE
     this.#disk = disk
     this.#readable = mode !== OpenFlags.O_WRONLY
     this.#writable = mode !== OpenFlags.O_RDONLY
@@ -195,7 +195,6 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   }
 }
 
-const O_ACCMODE = 3
 const FLUSH_OPF = ReqOp.WRITE | ReqFlags.PREFLUSH
 
 /**

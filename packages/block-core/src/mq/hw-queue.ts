@@ -82,6 +82,11 @@ export class HwQueue implements BlkMqHwCtx {
     return rq
   }
 
+  /** A submitter that was woken for a tag and may not use it lets the next one have it: tags are shared between disks. */
+  passTagWake(): void {
+    if (this.tags.free > 0) this.tags.wait.wakeUp()
+  }
+
   /** Hands one request to the driver, or keeps it for later. */
   issue(rq: Request): void {
     if (this.#mustPark) {

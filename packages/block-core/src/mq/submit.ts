@@ -35,7 +35,7 @@ export class BioSubmitter {
 
   /** See Disk.submitBio. */
   submit(bio: Bio, plug: Plug | null): BlkStatus {
-    const { disk, counters, gate } = this.#home
+    const { disk, gate } = this.#home
     dropNeedlessFlush(bio, disk.limits)
     const refusal = checkBio(bio, disk)
     if (refusal !== BlkStatus.OK) return refusal
@@ -121,6 +121,7 @@ export class BioSubmitter {
         return
       }
       if (gate.dying) {
+        hctx.passTagWake()
         bioEndWith(bio, BlkStatus.IOERR)
         return
       }
@@ -129,11 +130,13 @@ export class BioSubmitter {
         return
       }
       plug?.finish()
-      if (gate.frozen) yield* gate.waitOpen()
-      else {
-        counters.tagWaits++
-        yield* hctx.tags.wait.waitEvent(() => hctx.tags.free > 0 || gate.dying || gate.frozen)
+      if (gate.frozen) {
+        hctx.passTagWake()
+        yield* gate.waitOpen()
+        continue
       }
+      counters.tagWaits++
+      yield* hctx.tags.wait.waitEvent(() => hctx.tags.free > 0 || gate.dying)
     }
   }
 
