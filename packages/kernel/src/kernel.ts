@@ -9,7 +9,7 @@ import { createWorkQueue, type WorkQueue } from './work/work-queue.ts'
 /** Something that checked mode found. */
 export interface CheckReport {
   /** A short constant: `dma-api`, `lockdep`. */
-  readonly kind: string
+  readonly check: string
   readonly message: string
 }
 
@@ -30,11 +30,11 @@ export interface Kernel {
 
 export class KernelCheckError extends Error {
   override readonly name = 'KernelCheckError'
-  readonly kind: string
+  readonly check: string
 
   constructor(report: CheckReport) {
-    super(`${report.kind}: ${report.message}`)
-    this.kind = report.kind
+    super(`${report.check}: ${report.message}`)
+    this.check = report.check
   }
 }
 
