@@ -10,6 +10,7 @@ export {
 } from './constants.ts'
 export type { DmaCheck, DmaDebug } from './debug/dma-debug.ts'
 export { BusAccess, type BusFault, type BusMaster, BusRange } from './device/bus.ts'
+export { createDevice } from './device/create-device.ts'
 export {
   type CoherentBlock,
   type Device,
@@ -20,7 +21,9 @@ export {
   IommuMode,
 } from './device/device.ts'
 export { DmaDirection, dmaDirectionName, validDmaDirection } from './dma-direction.ts'
-export type { Iommu, IommuStats } from './iommu/iommu.ts'
+export { createIommu, type Iommu, type IommuInit } from './iommu/iommu.ts'
+export type { IommuDomain } from './iommu/iommu-domain.ts'
+export type { IommuStats } from './iommu/iommu-stats.ts'
 export {
   copyBetween,
   frameOf,

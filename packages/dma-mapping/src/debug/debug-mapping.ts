@@ -26,7 +26,8 @@ export class DebugMapping {
   readonly direction: DmaDirection
   readonly totalBytes: number
   /** Device addresses that the device owns now. */
-  readonly owned: RangeSet = new RangeSet()
+  owned: RangeSet = new RangeSet()
+  readonly #covered: RangeSet
   readonly #pieces: Pieces
   /** Indexes of the pieces by rising physical address; made when first asked for. */
   #byPhys: Uint32Array | null = null
@@ -40,6 +41,7 @@ export class DebugMapping {
     let total = 0
     for (let i = 0; i < pieces.count; i++) total += pieces.lengths[i] ?? 0
     this.totalBytes = total
+    this.#covered = RangeSet.of(pieces.dmaAddrs, pieces.lengths, pieces.count)
   }
 
   get pieceCount(): number {
@@ -60,21 +62,12 @@ export class DebugMapping {
 
   /** Gives the whole mapping to the device. */
   ownAll(): void {
-    for (let i = 0; i < this.pieceCount; i++) {
-      this.owned.add(this.dmaAt(i), this.dmaAt(i) + this.lengthAt(i))
-    }
+    this.owned = this.#covered.clone()
   }
 
   /** True if [dmaAddr, dmaAddr + length) lies in the mapping. */
   containsDma(dmaAddr: number, length: number): boolean {
-    const end = dmaAddr + length
-    let at = dmaAddr
-    for (let i = 0; i < this.pieceCount; i++) {
-      const start = this.dmaAt(i)
-      if (at >= start && at < start + this.lengthAt(i)) at = start + this.lengthAt(i)
-      if (at >= end) return true
-    }
-    return false
+    return this.#covered.covers(dmaAddr, dmaAddr + length)
   }
 
   /**

@@ -68,34 +68,35 @@ export class DmaDebug {
     this.#mappings.add(new DebugMapping(owner, 'coherent', DmaDirection.BIDIRECTIONAL, pieces))
   }
 
-  /** False if there is nothing to unmap: the caller then leaves everything as it is. */
+  /**
+   * How many bytes the mapping has that is to be undone, -1 if there is none: the caller then leaves everything as it is. A
+   * mapping of another kind is not undone.
+   */
   unmap(
     owner: object,
     kind: DebugKind,
     dmaAddr: number,
     length: number,
     direction: DmaDirection,
-  ): boolean {
+  ): number {
     const mapping = this.#find(owner, kind, dmaAddr, length, direction)
     const what = `unmap of ${length} bytes at device address ${hex(dmaAddr)}`
     if (mapping === null) {
       this.#report('dma-double-unmap', owner, `${what}: nothing is mapped there`)
-      return false
+      return -1
+    }
+    if (mapping.kind !== kind) {
+      this.#report('dma-wrong-kind', owner, `${what} as ${kind}: mapped as ${mapping.kind}`)
+      return -1
     }
     this.#mappings.delete(mapping)
-    if (mapping.kind !== kind)
-      this.#report('dma-wrong-kind', owner, `${what} as ${kind}: mapped as ${mapping.kind}`)
     if (mapping.totalBytes !== length)
       this.#report('dma-wrong-size', owner, `${what}: mapped with ${mapping.totalBytes} bytes`)
-    if (mapping.direction !== direction)
-      this.#report(
-        'dma-wrong-direction',
-        owner,
-        `${what} ${dmaDirectionName(direction)}: mapped ${dmaDirectionName(mapping.direction)}`,
-      )
-    return true
+    if (mapping.direction !== direction) this.#reportDirection(mapping, direction, what)
+    return mapping.totalBytes
   }
 
+  /** Where several mappings hold the range (without an IOMMU), those of a fitting direction are meant. */
   sync(
     owner: object,
     dmaAddr: number,
@@ -104,21 +105,22 @@ export class DmaDebug {
     forDevice: boolean,
   ): void {
     const what = `sync for ${forDevice ? 'device' : 'cpu'} of ${length} bytes at ${hex(dmaAddr)}`
+    let other: DebugMapping | null = null
     let found = false
     for (const mapping of this.#mappings) {
       if (mapping.owner !== owner || !mapping.containsDma(dmaAddr, length)) continue
+      if (mapping.direction !== direction && mapping.direction !== DmaDirection.BIDIRECTIONAL) {
+        other = mapping
+        continue
+      }
       found = true
-      if (mapping.direction !== direction && mapping.direction !== DmaDirection.BIDIRECTIONAL)
-        this.#report(
-          'dma-wrong-direction',
-          owner,
-          `${what} ${dmaDirectionName(direction)}: mapped ${dmaDirectionName(mapping.direction)}`,
-        )
       if (mapping.kind === 'coherent') continue
       if (forDevice) mapping.owned.add(dmaAddr, dmaAddr + length)
       else mapping.owned.remove(dmaAddr, dmaAddr + length)
     }
-    if (!found) this.#report('dma-sync-outside', owner, `${what}: not inside one mapping`)
+    if (found) return
+    if (other === null) this.#report('dma-sync-outside', owner, `${what}: not inside one mapping`)
+    else this.#reportDirection(other, direction, what)
   }
 
   /** Reading bytes that a device only reads is allowed. */
@@ -219,6 +221,11 @@ export class DmaDebug {
       bestScore = score
     }
     return best
+  }
+
+  #reportDirection(mapping: DebugMapping, direction: DmaDirection, what: string): void {
+    const names = `${dmaDirectionName(direction)}: mapped ${dmaDirectionName(mapping.direction)}`
+    this.#report('dma-wrong-direction', mapping.owner, `${what} ${names}`)
   }
 
   #report(check: DmaCheck, owner: object, text: string): void {

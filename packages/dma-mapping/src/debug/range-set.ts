@@ -6,8 +6,39 @@
  * @internal
  */
 export class RangeSet {
-  readonly #starts: number[] = []
-  readonly #ends: number[] = []
+  #starts: number[] = []
+  #ends: number[] = []
+
+  /** The union of `count` ranges in any order. */
+  static of(starts: Float64Array, lengths: Float64Array, count: number): RangeSet {
+    const order = new Uint32Array(count)
+    let sorted = true
+    for (let i = 0; i < count; i++) {
+      order[i] = i
+      if (i > 0 && (starts[i] ?? 0) < (starts[i - 1] ?? 0)) sorted = false
+    }
+    if (!sorted) order.sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0))
+    const set = new RangeSet()
+    for (const i of order) {
+      const start = starts[i] ?? 0
+      const end = start + (lengths[i] ?? 0)
+      const last = set.#ends.length - 1
+      if (last >= 0 && start <= (set.#ends[last] ?? 0))
+        set.#ends[last] = Math.max(set.#ends[last] ?? 0, end)
+      else {
+        set.#starts.push(start)
+        set.#ends.push(end)
+      }
+    }
+    return set
+  }
+
+  clone(): RangeSet {
+    const copy = new RangeSet()
+    copy.#starts = this.#starts.slice()
+    copy.#ends = this.#ends.slice()
+    return copy
+  }
 
   get isEmpty(): boolean {
     return this.#starts.length === 0

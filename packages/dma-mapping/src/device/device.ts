@@ -50,7 +50,7 @@ export interface DmaStats {
 /** Bits that change what a mapping does. @see include/linux/dma-mapping.h */
 export const DmaAttrs = {
   /** Map and unmap change nobody's ownership and move no bytes: whoever maps syncs. @see DMA_ATTR_SKIP_CPU_SYNC */
-  SKIP_CPU_SYNC: 1 << 5,
+  SKIP_CPU_SYNC: 0x20,
 } as const
 
 /**

@@ -63,6 +63,8 @@ export interface PhysicalMemory {
   read(addr: number, target: Uint8Array): void
   /** The CPU writes; throws EFAULT for a hole. In checked mode writes to bytes that a device owns are reported. */
   write(addr: number, source: Uint8Array): void
+  /** Gives all RAM, also regions that are added later, a device side of its own. Done by the first non-coherent device. */
+  separateDeviceSides(): void
   readonly stats: PhysicalMemoryStats
   /** The ownership of every mapped byte, in checked mode; null otherwise. */
   readonly debug: DmaDebug | null
@@ -89,6 +91,7 @@ class PhysicalMemoryImpl implements PhysicalMemory {
   #last: MemoryRegion | null = null
   #ramEnd = RAM_BASE
   #deviceEnd = PEER_BASE
+  #separate = false
 
   constructor(kernel: Kernel) {
     this.debug = kernel.checked ? new DmaDebug(kernel) : null
@@ -121,6 +124,7 @@ class PhysicalMemoryImpl implements PhysicalMemory {
     const end = (Math.ceil((baseAddr + sizeBytes) / step) + 1) * step
     if (ram) this.#ramEnd = end
     else this.#deviceEnd = end
+    if (this.#separate && ram) region.separateDeviceSide()
     this.#regions.push(region)
     this.#pages.push(new PageAllocator(init.frames))
     this.stats.pagesFree += init.frames
@@ -202,6 +206,11 @@ class PhysicalMemoryImpl implements PhysicalMemory {
     this.debug?.cpuAccess(addr, source.length, true)
     this.stats.cpuWriteBytes += source.length
     region.bytes.set(source, addr - region.baseAddr)
+  }
+
+  separateDeviceSides(): void {
+    this.#separate = true
+    for (const region of this.#regions) if (region.kind === 'ram') region.separateDeviceSide()
   }
 
   #pagesOf(region: MemoryRegion): PageAllocator {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { assert } from '@iolayers/kernel'
+import { orderFor } from '../memory/page-allocator.ts'
+import { IovaRanges } from './iova-ranges.ts'
+
+/** Sizes of 1, 2, 4 … 32 pages have caches. @see drivers/iommu/iova.c IOVA_RANGE_CACHE_MAX_SIZE */
+const CACHED_ORDERS = 6
+/** Page numbers that leave an overfull cache at once. @see drivers/iommu/iova.c IOVA_MAG_SIZE */
+const MAGAZINE_SIZE = 127
+/** Two loaded magazines and 32 in the depot. */
+const CACHE_SIZE = 34 * MAGAZINE_SIZE
+/**
+ * The first attempt stays below 2 GiB (the kernel's: 4 GiB): device addresses there are small integers to V8.
+ * @see drivers/iommu/dma-iommu.c iommu_dma_alloc_iova
+ */
+const LOW_LIMIT_PFN = 0x8_0000
+
+/** A stack of free page numbers of one size. */
+class IovaCache {
+  readonly pfns: Int32Array = new Int32Array(CACHE_SIZE)
+  count = 0
+
+  /** The latest page number below `limitPfn`, or -1; looks at the latest magazine only. */
+  pop(limitPfn: number): number {
+    const oldest = Math.max(0, this.count - MAGAZINE_SIZE)
+    for (let i = this.count - 1; i >= oldest; i--) {
+      const pfn = this.pfns[i] ?? 0
+      if (pfn >= limitPfn) continue
+      this.count--
+      this.pfns[i] = this.pfns[this.count] ?? 0
+      return pfn
+    }
+    return -1
+  }
+}
+
+/**
+ * Device page numbers of one domain. Sizes up to 32 pages are rounded up to a power of two and kept in caches when freed;
+ * every allocation is aligned to its size rounded up. Page 0 is never given out.
+ * @see drivers/iommu/iova.c alloc_iova_fast, free_iova_fast
+ * @internal
+ */
+export class IovaAllocator {
+  readonly #ranges: IovaRanges
+  readonly #caches: (IovaCache | null)[] = new Array<IovaCache | null>(CACHED_ORDERS).fill(null)
+  readonly #limitPfn: number
+  readonly #lowLimitPfn: number
+  /** Requests of this many pages and more found no room below the low limit since the last free. */
+  #lowFailedPages = 0x7fff_ffff
+
+  constructor(limitPfn: number) {
+    this.#limitPfn = limitPfn
+    this.#lowLimitPfn = Math.min(limitPfn, LOW_LIMIT_PFN)
+    this.#ranges = new IovaRanges(1, limitPfn)
+  }
+
+  /** Pages that are neither allocated nor kept in a cache. */
+  get freePages(): number {
+    return this.#ranges.freePages
+  }
+
+  get cachedPages(): number {
+    let pages = 0
+    for (let order = 0; order < CACHED_ORDERS; order++) {
+      pages += (this.#caches[order]?.count ?? 0) << order
+    }
+    return pages
+  }
+
+  /** How many pages a request of this many takes. */
+  roundedPages(pages: number): number {
+    return pages < 1 << (CACHED_ORDERS - 1) ? 1 << orderFor(pages) : pages
+  }
+
+  /** First page number of a run of at least `pages`, or -1. */
+  alloc(pages: number): number {
+    const order = orderFor(pages)
+    if (order < CACHED_ORDERS) {
+      const cache = this.#caches[order] ?? null
+      if (cache !== null && cache.count > 0) {
+        const pfn = cache.pop(this.#lowLimitPfn)
+        if (pfn >= 0) return pfn
+      }
+    }
+    return this.#allocSlow(pages, order)
+  }
+
+  /** Takes the arguments of the {@link alloc} that returned `pfn`. */
+  free(pfn: number, pages: number): void {
+    const order = orderFor(pages)
+    if (order >= CACHED_ORDERS) {
+      this.#release(pfn, pages)
+      return
+    }
+    let cache = this.#caches[order] ?? null
+    if (cache === null) {
+      cache = new IovaCache()
+      this.#caches[order] = cache
+    }
+    if (cache.count === CACHE_SIZE) this.#spill(cache, order)
+    cache.pfns[cache.count] = pfn
+    cache.count++
+  }
+
+  #allocSlow(pages: number, order: number): number {
+    const rounded = this.roundedPages(pages)
+    assert(rounded <= 0x4000_0000, 'IovaAllocator: too many pages')
+    const align = 1 << order
+    if (rounded < this.#lowFailedPages) {
+      const low = this.#ranges.alloc(rounded, align, this.#lowLimitPfn)
+      if (low >= 0) return low
+      this.#lowFailedPages = rounded
+    }
+    const cached = order < CACHED_ORDERS ? (this.#caches[order]?.pop(this.#limitPfn) ?? -1) : -1
+    if (cached >= 0) return cached
+    const pfn = this.#ranges.alloc(rounded, align, this.#limitPfn)
+    if (pfn >= 0 || this.cachedPages === 0) return pfn
+    this.#flushCaches()
+    return this.#ranges.alloc(rounded, align, this.#limitPfn)
+  }
+
+  #release(pfn: number, pages: number): void {
+    this.#ranges.free(pfn, pages)
+    this.#lowFailedPages = 0x7fff_ffff
+  }
+
+  /** Gives the oldest magazine of a full cache back. */
+  #spill(cache: IovaCache, order: number): void {
+    for (let i = 0; i < MAGAZINE_SIZE; i++) this.#release(cache.pfns[i] ?? 0, 1 << order)
+    cache.pfns.copyWithin(0, MAGAZINE_SIZE, cache.count)
+    cache.count -= MAGAZINE_SIZE
+  }
+
+  #flushCaches(): void {
+    for (let order = 0; order < CACHED_ORDERS; order++) {
+      const cache = this.#caches[order] ?? null
+      if (cache === null) continue
+      for (let i = 0; i < cache.count; i++) this.#release(cache.pfns[i] ?? 0, 1 << order)
+      cache.count = 0
+    }
+  }
+}
