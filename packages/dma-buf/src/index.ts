@@ -1,4 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export type {
+  BufferView,
+  DmaBuf,
+  DmaBufAttachment,
+  DmaBufImporterOps,
+  DmaBufOps,
+} from './buf/contracts.ts'
+export { createDmaBufCore, type DmaBufCoreInit } from './buf/core.ts'
+export type { DmaBufCore, DmaBufExportInfo, DmaBufStats } from './buf/core-contract.ts'
+export { DMA_BUF_NAME_MAX } from './buf/dma-buf.ts'
+export { dmaBufFile } from './buf/dma-buf-file.ts'
+export { DmaFence, type DmaFenceOps, MAX_SCHEDULE_TIMEOUT } from './fence/dma-fence.ts'
+export { DmaFenceCallback } from './fence/dma-fence-callback.ts'
+export type {
+  DmaHeap,
+  DmaHeapAllocation,
+  MovableHeap,
+  MovableHeapStats,
+} from './heap/heap-contract.ts'
+export { createMovableHeap, type MovableHeapInit } from './heap/movable-heap.ts'
+export { createSystemHeap, type DmaHeapComponents } from './heap/system-heap.ts'
+export { DmaResv, type DmaResvInit } from './resv/dma-resv.ts'
+export { DmaResvUsage, dmaResvUsageRw } from './resv/dma-resv-usage.ts'

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { Device, DmaDirection, SgTable } from '@iolayers/dma-mapping'
+import type { DmaBuf, DmaBufAttachment, DmaBufImporterOps } from './contracts.ts'
+
+/** The core's side of an attachment: it also knows which tables are mapped, and how. */
+export class Attachment implements DmaBufAttachment {
+  readonly dmabuf: DmaBuf
+  readonly device: Device
+  readonly importer: DmaBufImporterOps | null
+  readonly peer2peer: boolean
+  readonly tables: Map<SgTable, DmaDirection>
+
+  constructor(dmabuf: DmaBuf, device: Device, importer: DmaBufImporterOps | null) {
+    this.dmabuf = dmabuf
+    this.device = device
+    this.importer = importer
+    this.peer2peer = importer?.allowPeer2peer ?? false
+    this.tables = new Map()
+  }
+
+  get mappings(): number {
+    return this.tables.size
+  }
+}

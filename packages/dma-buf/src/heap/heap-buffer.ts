@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { DmaDirection as Direction, type DmaDirection, type SgTable } from '@iolayers/dma-mapping'
+import { assert, type Op } from '@iolayers/kernel'
+import type { BufferView, DmaBuf, DmaBufAttachment, DmaBufOps } from '../buf/contracts.ts'
+import type { PageBacking } from './page-backing.ts'
+
+interface HeapMapping {
+  readonly attachment: DmaBufAttachment
+  readonly backing: PageBacking
+  readonly direction: DmaDirection
+}
+
+/**
+ * The exporter of one buffer that has ordinary pages. Every attachment gets a table of its own, mapped for its device.
+ *
+ * @see drivers/dma-buf/heaps/system_heap.c system_heap_buf_ops
+ */
+export class HeapBuffer implements DmaBufOps {
+  protected backing: PageBacking
+  readonly #mapped: Map<SgTable, HeapMapping>
+
+  constructor(backing: PageBacking) {
+    this.backing = backing
+    this.#mapped = new Map()
+  }
+
+  *mapDmaBuf(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
+    const { backing } = this
+    const table = backing.table()
+    attachment.device.dma.mapSgtable(table, direction)
+    backing.mappings++
+    this.#mapped.set(table, { attachment, backing, direction })
+    return table
+  }
+
+  unmapDmaBuf(attachment: DmaBufAttachment, table: SgTable, direction: DmaDirection): void {
+    const mapping = this.#mapped.get(table)
+    assert(mapping !== undefined, 'a table that this exporter has not mapped')
+    this.#mapped.delete(table)
+    attachment.device.dma.unmapSgtable(table, direction)
+    mapping.backing.mappings--
+    this.unmappedFrom(mapping.backing)
+  }
+
+  release(_dmabuf: DmaBuf): void {
+    this.backing.free()
+  }
+
+  *beginCpuAccess(_dmabuf: DmaBuf, _direction: DmaDirection): Op<void> {
+    this.syncForCpu()
+  }
+
+  *endCpuAccess(_dmabuf: DmaBuf, _direction: DmaDirection): Op<void> {
+    for (const [table, { attachment, direction }] of this.#mapped) {
+      attachment.device.dma.syncSgtableForDevice(table, direction)
+    }
+  }
+
+  *vmap(_dmabuf: DmaBuf): Op<BufferView> {
+    return { segments: this.backing.views() }
+  }
+
+  vunmap(_dmabuf: DmaBuf, _view: BufferView): void {}
+
+  /** Lets the CPU see what devices wrote. @see system_heap_dma_buf_begin_cpu_access */
+  protected syncForCpu(): void {
+    for (const [table, { attachment, direction }] of this.#mapped) {
+      attachment.device.dma.syncSgtableForCpu(table, direction)
+    }
+  }
+
+  /** A table over `backing` was unmapped. */
+  protected unmappedFrom(_backing: PageBacking): void {}
+}
