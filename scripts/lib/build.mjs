@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { run, toolEnv } from './run.mjs'
+
+const env = toolEnv({ TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' })
+
+/**
+ * Builds a package with what it depends on, or replays the cached build. Silent when it succeeds: stdout belongs to the
+ * command that runs next.
+ */
+export async function build(name) {
+  const args = ['run', 'build', `--filter=${name}...`, '--output-logs=errors-only']
+  const { code, stdout, stderr } = await run('turbo', args, { env })
+  if (code !== 0) process.stderr.write(`${stdout}${stderr}\nthe build failed\n`)
+  return code === 0
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { spawn } from 'node:child_process'
+import { delimiter, join } from 'node:path'
+import { root, rootManifest } from './workspace.mjs'
+
+/** The environment with the workspace's commands on the PATH. */
+export function toolEnv(extra = {}) {
+  const bin = join(root, 'node_modules/.bin')
+  return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, ...extra }
+}
+
+/** Where the user typed the command: pnpm runs scripts in the folder of package.json. */
+export function callerDir() {
+  return process.env.INIT_CWD ?? process.cwd()
+}
+
+/** pnpm as it was started, or the version that package.json pins. */
+export function runPnpm(args, options) {
+  const underPnpm = process.env.npm_config_user_agent?.startsWith('pnpm/') ?? false
+  if (underPnpm) return run('pnpm', args, options)
+  return run('npx', ['--yes', rootManifest().packageManager, ...args], options)
+}
+
+/** Runs a command to its end and gives its exit code and output; never throws for a failing command. */
+export function run(command, args, { cwd = root, env = toolEnv(), echo = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      if (echo) process.stdout.write(text)
+    })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text
+      if (echo) process.stderr.write(text)
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code: code ?? 1, signal, stdout, stderr }))
+  })
+}
