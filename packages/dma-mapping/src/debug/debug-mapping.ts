@@ -3,7 +3,7 @@
 
 import type { DmaDirection } from '../dma-direction.ts'
 import type { SgTable } from '../sg/sg-table.ts'
-import { RangeSet } from './range-set.ts'
+import { RangeSet, sortedIndexes } from './range-set.ts'
 
 export type DebugKind = 'single' | 'sgtable' | 'coherent'
 
@@ -12,7 +12,6 @@ interface Pieces {
   readonly physAddrs: Float64Array
   readonly dmaAddrs: Float64Array
   readonly lengths: Float64Array
-  readonly count: number
 }
 
 /**
@@ -39,13 +38,13 @@ export class DebugMapping {
     this.direction = direction
     this.#pieces = pieces
     let total = 0
-    for (let i = 0; i < pieces.count; i++) total += pieces.lengths[i] ?? 0
+    for (let i = 0; i < pieces.lengths.length; i++) total += pieces.lengths[i] ?? 0
     this.totalBytes = total
-    this.#covered = RangeSet.of(pieces.dmaAddrs, pieces.lengths, pieces.count)
+    this.#covered = RangeSet.of(pieces.dmaAddrs, pieces.lengths)
   }
 
   get pieceCount(): number {
-    return this.#pieces.count
+    return this.#pieces.lengths.length
   }
 
   physAt(i: number): number {
@@ -63,6 +62,12 @@ export class DebugMapping {
   /** Gives the whole mapping to the device. */
   ownAll(): void {
     this.owned = this.#covered.clone()
+  }
+
+  /** Gives a range to the device, or to the CPU. */
+  handOver(dmaAddr: number, length: number, toDevice: boolean): void {
+    if (toDevice) this.owned.add(dmaAddr, dmaAddr + length)
+    else this.owned.remove(dmaAddr, dmaAddr + length)
   }
 
   /** True if [dmaAddr, dmaAddr + length) lies in the mapping. */
@@ -94,9 +99,7 @@ export class DebugMapping {
 
   #order(): Uint32Array {
     if (this.#byPhys !== null) return this.#byPhys
-    const order = new Uint32Array(this.pieceCount)
-    for (let i = 0; i < order.length; i++) order[i] = i
-    order.sort((a, b) => this.physAt(a) - this.physAt(b))
+    const order = sortedIndexes(this.#pieces.physAddrs)
     const ends = new Float64Array(order.length)
     let end = 0
     for (let i = 0; i < order.length; i++) {
@@ -116,7 +119,6 @@ export function onePiece(physAddr: number, dmaAddr: number, length: number): Pie
     physAddrs: Float64Array.of(physAddr),
     dmaAddrs: Float64Array.of(dmaAddr),
     lengths: Float64Array.of(length),
-    count: 1,
   }
 }
 
@@ -146,5 +148,9 @@ export function piecesOf(table: SgTable): Pieces {
       }
     }
   }
-  return { physAddrs, dmaAddrs, lengths, count }
+  return {
+    physAddrs: physAddrs.slice(0, count),
+    dmaAddrs: dmaAddrs.slice(0, count),
+    lengths: lengths.slice(0, count),
+  }
 }

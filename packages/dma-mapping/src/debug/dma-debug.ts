@@ -114,9 +114,7 @@ export class DmaDebug {
         continue
       }
       found = true
-      if (mapping.kind === 'coherent') continue
-      if (forDevice) mapping.owned.add(dmaAddr, dmaAddr + length)
-      else mapping.owned.remove(dmaAddr, dmaAddr + length)
+      if (mapping.kind !== 'coherent') mapping.handOver(dmaAddr, length, forDevice)
     }
     if (found) return
     if (other === null) this.#report('dma-sync-outside', owner, `${what}: not inside one mapping`)

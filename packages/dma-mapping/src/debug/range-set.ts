@@ -9,17 +9,10 @@ export class RangeSet {
   #starts: number[] = []
   #ends: number[] = []
 
-  /** The union of `count` ranges in any order. */
-  static of(starts: Float64Array, lengths: Float64Array, count: number): RangeSet {
-    const order = new Uint32Array(count)
-    let sorted = true
-    for (let i = 0; i < count; i++) {
-      order[i] = i
-      if (i > 0 && (starts[i] ?? 0) < (starts[i - 1] ?? 0)) sorted = false
-    }
-    if (!sorted) order.sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0))
+  /** The union of ranges in any order. */
+  static of(starts: Float64Array, lengths: Float64Array): RangeSet {
     const set = new RangeSet()
-    for (const i of order) {
+    for (const i of sortedIndexes(starts)) {
       const start = starts[i] ?? 0
       const end = start + (lengths[i] ?? 0)
       const last = set.#ends.length - 1
@@ -110,4 +103,15 @@ export class RangeSet {
     }
     return low
   }
+}
+
+/** Indexes of the values by rising value. @internal */
+export function sortedIndexes(values: Float64Array): Uint32Array {
+  const order = new Uint32Array(values.length)
+  let sorted = true
+  for (let i = 0; i < order.length; i++) {
+    order[i] = i
+    if (i > 0 && (values[i] ?? 0) < (values[i - 1] ?? 0)) sorted = false
+  }
+  return sorted ? order : order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0))
 }
