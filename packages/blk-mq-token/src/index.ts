@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export type { InvalidationPolicyName } from './invalidation.ts'
+export type { DmabufTokenStats } from './stats.ts'
+export {
+  type CountingTokenFactory,
+  createDmabufTokenFactory,
+  type TokenFactoryComponents,
+  type TokenFactoryInit,
+} from './token-factory.ts'

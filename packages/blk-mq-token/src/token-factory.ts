@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { DmabufToken, DmabufTokenFactory } from '@iolayers/block-core'
+import type { DmaBuf } from '@iolayers/dma-buf'
+import type { Device, DmaDirection } from '@iolayers/dma-mapping'
+import type { Kernel, Op } from '@iolayers/kernel'
+import { type InvalidationPolicyName, invalidationPolicy } from './invalidation.ts'
+import { createStats, type DmabufTokenStats } from './stats.ts'
+import { Token, type TokenTracepoints } from './token.ts'
+
+const DEFAULT_TIMEOUT_NS = 30e9
+
+export interface TokenFactoryInit {
+  /** How an invalidation ends DMA; `fence` by default. See invalidation.ts. */
+  policy?: InvalidationPolicyName
+  /** How long making a map waits for the exporter's own fences before ETIME; 30 s by default. */
+  timeoutNs?: number
+}
+
+export interface TokenFactoryComponents {
+  readonly kernel: Kernel
+  /** Where drain fences get their contexts: the dma-buf core that the buffers come from. */
+  readonly fences: { fenceContextAlloc(count: number): number }
+}
+
+/** Makes tokens, and counts what they do. */
+export interface CountingTokenFactory extends DmabufTokenFactory {
+  readonly stats: Readonly<DmabufTokenStats>
+}
+
+/**
+ * The factory that an app hands to its block drivers. It maps nothing: a token makes its map on the first I/O.
+ *
+ * @see "dmabuf read/write via io_uring", dma_buf_io_ctx (drivers/dma-buf/dma-buf-io.c in the posted series)
+ */
+export function createDmabufTokenFactory(
+  components: TokenFactoryComponents,
+  init: TokenFactoryInit = {},
+): CountingTokenFactory {
+  const { kernel, fences } = components
+  const stats = createStats()
+  const trace = createTracepoints(kernel)
+  const policy = invalidationPolicy(init.policy ?? 'fence')
+  const timeoutNs = init.timeoutNs ?? DEFAULT_TIMEOUT_NS
+  const allocFenceContext = (): number => fences.fenceContextAlloc(1)
+  return {
+    stats,
+    // biome-ignore lint/correctness/useYield: registering may sleep in other implementations of the contract; this one attaches at once.
+    *create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
+      return new Token(
+        { kernel, device, dmabuf, stats, trace, allocFenceContext },
+        { direction, policy, timeoutNs },
+      )
+    },
+  }
+}
+
+function createTracepoints({ tracer }: Kernel): TokenTracepoints {
+  return {
+    mapCreate: tracer.point('dmabuf_map_create', [
+      'inode',
+      'generation',
+      'segments',
+      'granule_shift',
+    ]),
+    mapInvalidate: tracer.point('dmabuf_map_invalidate', ['inode', 'generation']),
+    mapDrained: tracer.point('dmabuf_map_drained', ['inode', 'generation']),
+    mapUnmap: tracer.point('dmabuf_map_unmap', ['inode', 'generation']),
+  }
+}

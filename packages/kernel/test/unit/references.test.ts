@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { describe, expect, it } from 'vitest'
+import {
+  AssertionFailure,
+  createKernel,
+  createVirtualScheduler,
+  Kref,
+  type Op,
+  PercpuRef,
+  RcuHead,
+  REFCOUNT_SATURATED,
+  RefCount,
+  recordedStrategy,
+} from '../../src/index.ts'
+
+describe('RefCount', () => {
+  it('counts, and tells the last drop', () => {
+    const count = new RefCount(1)
+    count.inc()
+    expect(count.read()).toBe(2)
+    expect(count.decAndTest()).toBe(false)
+    expect(count.decAndTest()).toBe(true)
+    expect(count.incNotZero()).toBe(false)
+  })
+
+  it('refuses use after zero and a drop too many', () => {
+    const count = new RefCount(1)
+    count.decAndTest()
+    expect(() => count.inc()).toThrow(AssertionFailure)
+    expect(() => count.decAndTest()).toThrow(AssertionFailure)
+    expect(() => new RefCount(0)).toThrow(AssertionFailure)
+  })
+
+  it('saturates instead of wrapping, and is then never freed', () => {
+    const count = new RefCount(0x7fff_ffff)
+    count.inc()
+    expect(count.read()).toBe(REFCOUNT_SATURATED)
+    expect(count.decAndTest()).toBe(false)
+    count.inc()
+    expect(count.read()).toBe(REFCOUNT_SATURATED)
+  })
+})
+
+describe('Kref', () => {
+  it('releases once, on the last put', () => {
+    const kref = new Kref()
+    let released = 0
+    expect(kref.getUnlessZero()).toBe(true)
+    kref.get()
+    expect(kref.references).toBe(3)
+    expect(kref.put(() => released++)).toBe(false)
+    expect(kref.put(() => released++)).toBe(false)
+    expect(kref.put(() => released++)).toBe(true)
+    expect(released).toBe(1)
+    expect(kref.getUnlessZero()).toBe(false)
+  })
+})
+
+describe('PercpuRef', () => {
+  const make = (): { ref: PercpuRef; released: () => number } => {
+    const kernel = createKernel({ scheduler: createVirtualScheduler({ seed: 1 }) })
+    let count = 0
+    return { ref: new PercpuRef(kernel, 'test', () => count++), released: () => count }
+  }
+
+  it('lives until it is killed, and releases on the drop that reaches zero', () => {
+    const { ref, released } = make()
+    expect(ref.tryGetLive()).toBe(true)
+    ref.get()
+    ref.kill()
+    expect(ref.isDying).toBe(true)
+    expect(ref.tryGetLive()).toBe(false)
+    expect(ref.tryGet()).toBe(true)
+    ref.put()
+    ref.put()
+    expect(released()).toBe(0)
+    ref.put()
+    expect(released()).toBe(1)
+    expect(ref.isZero).toBe(true)
+    expect(ref.tryGet()).toBe(false)
+    ref.exit()
+  })
+
+  it('releases inside kill when nobody holds it', () => {
+    const { ref, released } = make()
+    ref.kill()
+    expect(released()).toBe(1)
+  })
+
+  it('refuses a second kill, a drop too many, an exit with references, and use after exit', () => {
+    const { ref } = make()
+    expect(() => ref.exit()).toThrow(AssertionFailure)
+    expect(() => ref.put()).toThrow(AssertionFailure)
+    const other = make().ref
+    other.kill()
+    expect(() => other.kill()).toThrow(AssertionFailure)
+    expect(() => other.put()).toThrow(AssertionFailure)
+    expect(() => other.get()).toThrow(AssertionFailure)
+    other.exit()
+    expect(() => other.tryGet()).toThrow(AssertionFailure)
+    expect(() => other.tryGetLive()).toThrow(AssertionFailure)
+  })
+})
+
+describe('Rcu', () => {
+  it('runs callbacks after the sections that were open have closed', () => {
+    const scheduler = createVirtualScheduler({ seed: 1 })
+    const { rcu } = createKernel({ scheduler })
+    const log: string[] = []
+    rcu.readLock()
+    rcu.readLock()
+    rcu.call(new RcuHead(() => log.push('freed')))
+    scheduler.runUntilIdle()
+    rcu.readUnlock()
+    scheduler.runUntilIdle()
+    expect(log).toEqual([])
+    rcu.readUnlock()
+    scheduler.runUntilIdle()
+    expect(log).toEqual(['freed'])
+    expect(() => rcu.readUnlock()).toThrow(AssertionFailure)
+  })
+
+  it('a grace period does not end inside a section that a choice point interrupted', () => {
+    // The one choice: run the queued RCU callbacks nested, inside the section.
+    const scheduler = createVirtualScheduler({ strategy: recordedStrategy([0]) })
+    const { rcu } = createKernel({ scheduler })
+    let freed = false
+    rcu.readLock()
+    rcu.call(new RcuHead(() => (freed = true)))
+    scheduler.choicePoint('reader looks')
+    expect(freed).toBe(false)
+    rcu.readUnlock()
+    scheduler.runUntilIdle()
+    expect(freed).toBe(true)
+  })
+
+  it('synchronize and barrier wait for earlier callbacks; a section may not sleep', () => {
+    const scheduler = createVirtualScheduler({ seed: 3 })
+    const { rcu } = createKernel({ scheduler })
+    let freed = false
+    rcu.call(new RcuHead(() => (freed = true)))
+    scheduler.runSync('barrier', rcu.barrier())
+    expect(freed).toBe(true)
+    function* sleeps(): Op<void> {
+      rcu.readLock()
+      yield* rcu.synchronize()
+    }
+    expect(() => scheduler.runSync('sleeps', sleeps())).toThrow('scheduling while atomic')
+    rcu.readUnlock()
+    const head = new RcuHead(() => undefined)
+    rcu.call(head)
+    expect(() => rcu.call(head)).toThrow(AssertionFailure)
+    scheduler.runUntilIdle()
+  })
+})
