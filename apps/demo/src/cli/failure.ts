@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { KernelError } from '@iolayers/kernel'
+
+/** What the process ends with, as shells and scripts expect it. */
+export const ExitCode = {
+  DONE: 0,
+  FAILED: 1,
+  USAGE: 2,
+  INTERRUPTED: 130,
+  TERMINATED: 143,
+} as const
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+/** The command line itself is wrong: an unknown option, a bad value, a missing argument. Code EUSAGE, exit 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** A signal asked the command to stop; what it had begun has been taken back. */
+export class SignalledError extends Error {
+  override readonly name = 'SignalledError'
+  readonly exitCode: ExitCode
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(signal === 'SIGINT' ? 'interrupted' : 'terminated')
+    this.exitCode = signal === 'SIGINT' ? ExitCode.INTERRUPTED : ExitCode.TERMINATED
+  }
+}
+
+/** A failure as it is told to the user: a code, one line, and what the process ends with. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly exitCode: ExitCode
+}
+
+/** Finds the words for an error; undefined for a fault of our own, whose stack its finder needs. */
+export function describeFailure(error: unknown): Failure | undefined {
+  if (error instanceof UsageError) {
+    return { code: 'EUSAGE', message: error.message, exitCode: ExitCode.USAGE }
+  }
+  if (error instanceof SignalledError) {
+    return { code: 'EINTR', message: error.message, exitCode: error.exitCode }
+  }
+  if (error instanceof KernelError) {
+    return { code: error.code, message: error.message, exitCode: ExitCode.FAILED }
+  }
+  if (isSystemError(error)) {
+    return { code: error.code, message: error.message, exitCode: ExitCode.FAILED }
+  }
+  return undefined
+}
+
+/** An error of `node:fs` and the like: it has a code and a call that failed. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    'syscall' in error
+  )
+}

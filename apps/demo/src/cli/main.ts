@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { CommanderError } from 'commander'
+import { describeFailure, ExitCode, type Failure } from './failure.ts'
+import { type CommandIo, writeJson } from './output.ts'
+import { createProgram } from './program.ts'
+
+/**
+ * Runs one command line and tells what the process should end with. Never throws and never exits by itself.
+ *
+ * @param args the arguments after the program's name
+ */
+export async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const json = args.includes('--json')
+  try {
+    await createProgram(io).parseAsync([...args], { from: 'user' })
+    return ExitCode.DONE
+  } catch (error) {
+    const failure = fromCommander(error) ?? describeFailure(error)
+    if (failure === undefined) {
+      io.stderr.write(`iolayers: a fault in iolayers itself, please report it\n${stackOf(error)}\n`)
+      if (json) writeJson(io, { error: { code: 'EFAULT', message: String(error) } })
+      return ExitCode.FAILED
+    }
+    if (failure.exitCode === ExitCode.DONE) return ExitCode.DONE
+    if (json) writeJson(io, { error: { code: failure.code, message: failure.message } })
+    io.stderr.write(`iolayers: ${failure.message}\n`)
+    return failure.exitCode
+  }
+}
+
+/** Help and version end the parse with an exit code of 0; everything else that commander throws is wrong usage. */
+function fromCommander(error: unknown): Failure | undefined {
+  if (!(error instanceof CommanderError)) return undefined
+  const message = error.message.replace(/^error: /, '')
+  if (error.exitCode === 0) return { code: 'OK', message, exitCode: ExitCode.DONE }
+  return {
+    code: 'EUSAGE',
+    message: `${message} (iolayers --help tells more)`,
+    exitCode: ExitCode.USAGE,
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

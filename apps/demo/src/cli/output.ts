@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+/** Where a command writes to. Data and JSON go to stdout; progress and messages go to stderr. */
+export interface CommandIo {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Version of every JSON document that the command line prints. */
+export const JSON_VERSION = 1
+
+/** Prints one JSON document, which is all that a `--json` command writes to stdout. */
+export function writeJson(io: CommandIo, document: Record<string, unknown>): void {
+  io.stdout.write(`${JSON.stringify({ version: JSON_VERSION, ...document }, null, 2)}\n`)
+}
+
+/** Whether to use colour on a stream: a terminal, and no NO_COLOR in the environment (https://no-color.org). */
+export function wantsColor(io: CommandIo, stream: { readonly isTTY?: boolean }): boolean {
+  const { NO_COLOR } = io.env
+  return stream.isTTY === true && (NO_COLOR === undefined || NO_COLOR === '')
+}
+
+const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
+
+/** `86.2 MiB`, for people; JSON keeps bytes. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < SIZE_UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${SIZE_UNITS[unit]}`
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// The inside of a copy: builds the stack, moves the bytes, digests them, and takes the stack down again on every way out.
+
+import type { DmaBuf } from '@iolayers/dma-buf'
+import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
+import { createMemoryStore, type NamespaceStore } from '@iolayers/nvme/controller'
+import { createFileStore } from '@iolayers/nvme/file'
+import type { Progress } from '../cli/progress.ts'
+import { collectCounters } from '../stack/counters.ts'
+import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
+import { attachNvme, createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
+import { BufferDigest } from './digest.ts'
+import type { SourceEnd, TargetEnd } from './ends.ts'
+import { startEvictor } from './evictor.ts'
+import { createRegisteredSlots, type RegisteredSlots } from './registered-slots.ts'
+import type { CopyResult } from './report.ts'
+import type { CopyOptions } from './run-copy.ts'
+import { type TransferEnd, transfer } from './transfer.ts'
+
+export interface CopyParts {
+  readonly source: SourceEnd
+  readonly target: TargetEnd
+  readonly options: CopyOptions
+  readonly progress: Progress
+  readonly cancelled: () => Error | null
+}
+
+/** Moves all of the source into the target. The target's length and name are the caller's business. */
+export function copyThrough(parts: CopyParts): Promise<CopyResult> {
+  const scheduler = createEventLoopScheduler()
+  return scheduler.run('copy', copyOp(parts, createStack(scheduler, stackInit(parts))))
+}
+
+function stackInit({ source, target, options }: CopyParts): Parameters<typeof createStack>[1] {
+  const slots = options.queueDepth * options.blockSizeBytes
+  // Twice the buffers when they move: the new pages are taken before the old ones are given back.
+  const bufferBytes = slots * (options.evictEvery === null ? 1 : 2)
+  const memoryBytes =
+    (source.kind === 'memory' ? roundUp(source.sizeBytes) : 0) +
+    (target.kind === 'memory' ? target.sizeBytes : 0)
+  return { ramBytes: bufferBytes + memoryBytes, iommu: options.iommu, coherent: options.coherent }
+}
+
+function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
+  const startedNs = stack.kernel.scheduler.nowNs()
+  let result: Omit<CopyResult, 'layers' | 'seconds'>
+  try {
+    result = yield* copyWithin(parts, stack)
+  } finally {
+    yield* destroyStack(stack)
+  }
+  const seconds = (stack.kernel.scheduler.nowNs() - startedNs) / 1e9
+  return { ...result, seconds, layers: collectCounters(stack) }
+}
+
+function* copyWithin(parts: CopyParts, stack: Stack): Op<Omit<CopyResult, 'layers' | 'seconds'>> {
+  const { source, target, options } = parts
+  const from = yield* attachNvme(stack, {
+    name: 'nvme0',
+    store: sourceStore(stack, source),
+    queueDepth: options.queueDepth,
+  })
+  const to = yield* attachNvme(stack, {
+    name: 'nvme1',
+    store: targetStore(stack, target, source.sizeBytes),
+    queueDepth: options.queueDepth,
+  })
+  stack.ring.registerFiles([from.file, to.file])
+  const slots = yield* createRegisteredSlots(stack, options)
+  try {
+    const evictor =
+      options.evictEvery === null
+        ? null
+        : startEvictor(stack.kernel, stack.movableHeap, {
+            every: options.evictEvery,
+            buffers: slots.buffers,
+          })
+    try {
+      return yield* moveAndProve(parts, stack, slots, {
+        from: transferEnd(from, 0, source.name),
+        to: transferEnd(to, 1, target.name),
+      })
+    } finally {
+      if (evictor !== null) yield* evictor.stop()
+    }
+  } finally {
+    yield* slots.release()
+  }
+}
+
+interface Ends {
+  readonly from: TransferEnd
+  readonly to: TransferEnd
+}
+
+function* moveAndProve(
+  parts: CopyParts,
+  stack: Stack,
+  slots: RegisteredSlots,
+  { from, to }: Ends,
+): Op<Omit<CopyResult, 'layers' | 'seconds'>> {
+  const { source, options, progress } = parts
+  const common = {
+    sizeBytes: source.sizeBytes,
+    blockSizeBytes: options.blockSizeBytes,
+    logicalBlockBytes: LOGICAL_BLOCK_BYTES,
+    resubmitMax: options.resubmitMax,
+    cancelled: parts.cancelled,
+    onProgress: (doneBytes: number) => progress.update(doneBytes),
+  }
+  const sourceDigest = options.verify === 'none' ? null : new BufferDigest()
+  progress.start('copying', source.sizeBytes)
+  const moved = yield* transfer(stack.ring, slots.slots, {
+    ...common,
+    from,
+    to,
+    ...digestInto(sourceDigest, slots),
+  })
+  yield* flush(stack, to)
+  progress.stop()
+  const sourceSum = sourceDigest?.finish() ?? null
+  if (options.verify !== 'full')
+    return resultOf(source.sizeBytes, sourceSum, null, moved.resubmitted)
+  const targetDigest = new BufferDigest()
+  progress.start('verifying', source.sizeBytes)
+  const read = yield* transfer(stack.ring, slots.slots, {
+    ...common,
+    from: to,
+    ...digestInto(targetDigest, slots),
+  })
+  progress.stop()
+  const targetSum = targetDigest.finish()
+  if (sourceSum !== targetSum) {
+    throw new KernelError('EIO', `the digests differ: source ${sourceSum}, target ${targetSum}`)
+  }
+  return resultOf(source.sizeBytes, sourceSum, targetSum, moved.resubmitted + read.resubmitted)
+}
+
+function resultOf(
+  bytes: number,
+  source: string | null,
+  target: string | null,
+  resubmitted: number,
+): Omit<CopyResult, 'layers' | 'seconds'> {
+  return { bytes, sha256: { source, target }, resubmitted }
+}
+
+function digestInto(
+  digest: BufferDigest | null,
+  slots: RegisteredSlots,
+): { onBlock?: (slot: number, lengthBytes: number) => Op<void> } {
+  if (digest === null) return {}
+  return {
+    onBlock: (slot, lengthBytes) => {
+      const { buffer, offsetBytes } = slots.memoryOf(slot)
+      return digest.update(buffer, offsetBytes, lengthBytes)
+    },
+  }
+}
+
+/** What was written is on the medium before anyone is told so: a Flush command, which a file store turns into fdatasync. */
+function* flush(stack: Stack, end: TransferEnd): Op<void> {
+  const { ring } = stack
+  const sqe = ring.getSqe()
+  ring.prepFsync(sqe, end.fileIndex, 0, 0)
+  yield* ring.submitAndWait(1)
+  const results = new Int32Array(1)
+  ring.reap(new Float64Array(1), results, 1)
+  const result = results[0] ?? -Errno.EIO
+  if (result === 0) return
+  const code = errnoName(result) ?? 'EIO'
+  throw (
+    end.explain() ??
+    new KernelError(code, `flushing ${end.name} failed: ${code}`, { value: result })
+  )
+}
+
+function transferEnd(side: NvmeSide, fileIndex: number, name: string): TransferEnd {
+  const { limits } = side.disk
+  return {
+    fileIndex,
+    name,
+    singleRequestBytes: singleRequestBytes(limits),
+    explain: () => side.store.lastError ?? null,
+  }
+}
+
+const SECTOR_BYTES = 512
+const PAGE_BYTES = 4096
+
+/** A range of pages with an offset inside the first one touches one page more than its length alone needs. */
+function singleRequestBytes(limits: {
+  readonly maxSectors: number
+  readonly maxSegments: number
+}): number {
+  const bySegments = Math.max(1, limits.maxSegments - 1) * PAGE_BYTES
+  return Math.min(limits.maxSectors * SECTOR_BYTES, bySegments)
+}
+
+function sourceStore(stack: Stack, source: SourceEnd): NamespaceStore {
+  const { kernel, memory } = stack
+  if (source.kind === 'file') {
+    return createFileStore({ kernel }, { path: source.file.path, readOnly: true, direct: true })
+  }
+  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(source.sizeBytes) })
+}
+
+function targetStore(stack: Stack, target: TargetEnd, sizeBytes: number): NamespaceStore {
+  const { kernel, memory } = stack
+  if (target.partialPath !== null) {
+    return createFileStore(
+      { kernel },
+      { path: target.partialPath, direct: true, sizeBytes: roundUp(sizeBytes) },
+    )
+  }
+  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(sizeBytes) })
+}
+
+function roundUp(sizeBytes: number): number {
+  return Math.max(1, Math.ceil(sizeBytes / LOGICAL_BLOCK_BYTES)) * LOGICAL_BLOCK_BYTES
+}

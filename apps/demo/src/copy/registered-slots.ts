@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// The memory of a copy: dma-bufs, each registered once with both files, cut into slots of one block.
+
+import type { DmaBuf } from '@iolayers/dma-buf'
+import type { DmabufBufferRegistration } from '@iolayers/io-uring'
+import type { Op } from '@iolayers/kernel'
+import type { Stack } from '../stack/stack.ts'
+import type { TransferSlot } from './transfer.ts'
+
+export interface RegisteredSlots {
+  readonly buffers: readonly DmaBuf[]
+  readonly slots: readonly TransferSlot[]
+  memoryOf(slot: number): { readonly buffer: DmaBuf; readonly offsetBytes: number }
+  /** Ends the registrations and drops the buffers. The ring has to be idle. */
+  release(): Op<void>
+}
+
+export interface SlotsInit {
+  readonly blockSizeBytes: number
+  readonly queueDepth: number
+  readonly buffers: number
+  readonly evictEvery: number | null
+}
+
+const FILES = 2
+const PAGE_BYTES = 4096
+
+export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<RegisteredSlots> {
+  const { ring } = stack
+  const perBuffer = Math.ceil(init.queueDepth / init.buffers)
+  const sizeBytes = Math.ceil((perBuffer * init.blockSizeBytes) / PAGE_BYTES) * PAGE_BYTES
+  const heap = init.evictEvery === null ? stack.systemHeap : stack.movableHeap
+  const buffers: DmaBuf[] = []
+  let registered = false
+  function* release(): Op<void> {
+    if (registered) yield* ring.unregisterBuffers()
+    registered = false
+    for (let buffer = buffers.pop(); buffer !== undefined; buffer = buffers.pop()) buffer.put()
+  }
+  try {
+    const table: DmabufBufferRegistration[] = []
+    for (let i = 0; i < init.buffers; i++) {
+      const dmabuf = heap.allocate(sizeBytes, { name: `copy-${i}` })
+      buffers.push(dmabuf)
+      for (let fileIndex = 0; fileIndex < FILES; fileIndex++) table.push({ dmabuf, fileIndex })
+    }
+    yield* ring.registerBuffers(table)
+    registered = true
+  } catch (error) {
+    yield* release()
+    throw error
+  }
+  const slots = Array.from({ length: init.queueDepth }, (_, index): TransferSlot => {
+    const buffer = index % init.buffers
+    return {
+      bufferOffsetBytes: Math.floor(index / init.buffers) * init.blockSizeBytes,
+      bufferIndexFor: ({ fileIndex }) => buffer * FILES + fileIndex,
+    }
+  })
+  return {
+    buffers,
+    slots,
+    memoryOf(slot) {
+      const buffer = buffers[slot % init.buffers]
+      const offsetBytes = slots[slot]?.bufferOffsetBytes
+      if (buffer === undefined || offsetBytes === undefined) throw new RangeError(`no slot ${slot}`)
+      return { buffer, offsetBytes }
+    },
+    release,
+  }
+}

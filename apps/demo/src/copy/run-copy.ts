@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// One copy from the first look at SRC to the rename of DST: what is opened is closed and what is begun is taken back, on every way
+// out. The moving itself is transfer.ts; the stack that it moves through is built in ../stack.
+
+import type { CommandIo } from '../cli/output.ts'
+import { createProgress } from '../cli/progress.ts'
+import { watchSignals } from '../cli/signals.ts'
+import type { IommuMode } from '../stack/stack.ts'
+import { copyThrough } from './copy-through.ts'
+import { openSource, openTarget } from './ends.ts'
+import type { Location } from './location.ts'
+import type { CopyResult } from './report.ts'
+
+export interface CopyOptions {
+  readonly source: Location
+  readonly target: Location
+  readonly blockSizeBytes: number
+  readonly queueDepth: number
+  readonly buffers: number
+  readonly iommu: IommuMode
+  readonly coherent: boolean
+  /** Null: the exporter leaves its buffers where they are. */
+  readonly evictEvery: number | null
+  readonly resubmitMax: number
+  readonly verify: 'full' | 'source' | 'none'
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+/** Errors: KernelError and the file system's own, for what went wrong; SignalledError after SIGINT or SIGTERM. */
+export async function runCopy(options: CopyOptions, io: CommandIo): Promise<CopyResult> {
+  const source = openSource(options.source)
+  const target = openTarget(options.target, source)
+  const signals = watchSignals(io, () => target.discard())
+  const progress = createProgress(io, options)
+  try {
+    const result = await copyThrough({
+      source,
+      target,
+      options,
+      progress,
+      cancelled: signals.pending,
+    })
+    const late = signals.pending()
+    if (late !== null) throw late
+    target.commit()
+    return result
+  } finally {
+    progress.stop()
+    target.discard()
+    signals.close()
+  }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+/** The logical block of every namespace that the command line makes. */
+export const LOGICAL_BLOCK_BYTES = 512
+
+/** Largest transfer of one command: the controllers' MDTS, and so the most that one request of a copy carries. */
+export const MDTS_BYTES: number = 1 << 20
+
+export const BLOCK_SIZE = { default: '1M', max: 64 * 1024 * 1024 } as const
+
+/** The ring has entries for this many I/Os. */
+export const QUEUE_DEPTH = { min: 1, max: 1024, default: 8 } as const
+
+export const BUFFERS = { min: 1, max: 1024, default: 4 } as const
+
+export const RING_ENTRIES = 1024

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// Composes a stack: the one place that knows every layer. Nothing here decides anything that a layer could decide.
+
+import {
+  type CountingTokenFactory,
+  createDmabufTokenFactory,
+  type InvalidationPolicyName,
+} from '@iolayers/blk-mq-token'
+import { createBlockDeviceFile, type Disk } from '@iolayers/block-core'
+import {
+  createDmaBufCore,
+  createMovableHeap,
+  createSystemHeap,
+  type DmaBufCore,
+  type DmaHeap,
+  type MovableHeap,
+} from '@iolayers/dma-buf'
+import {
+  createDevice,
+  createIommu,
+  createPhysicalMemory,
+  type Device,
+  type Iommu,
+  type PhysicalMemory,
+} from '@iolayers/dma-mapping'
+import { createIoUring, type IoUring } from '@iolayers/io-uring'
+import {
+  createKernel,
+  type File,
+  type Kernel,
+  KernelError,
+  type Op,
+  OpenFlags,
+  type Scheduler,
+} from '@iolayers/kernel'
+import {
+  createNvmeController,
+  type NamespaceStore,
+  type NvmeController,
+} from '@iolayers/nvme/controller'
+import { createNvmeHost, type NvmeHost } from '@iolayers/nvme/host'
+import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES } from './limits.ts'
+
+export type IommuMode = 'strict' | 'lazy' | 'passthrough'
+
+export interface StackInit {
+  /** Bytes of memory for buffers and in-memory namespaces; queues come on top. */
+  readonly ramBytes: number
+  readonly iommu: IommuMode
+  readonly coherent?: boolean
+  readonly policy?: InvalidationPolicyName
+  /** Ownership and lock checks on; for tests. */
+  readonly checked?: boolean
+  /** Small plain memory for tests, WebAssembly memory otherwise. */
+  readonly backing?: 'wasm' | 'plain'
+  readonly ringEntries?: number
+}
+
+/** The layers, wired. Namespaces are added with `attachNvme`. */
+export interface Stack {
+  readonly kernel: Kernel
+  readonly memory: PhysicalMemory
+  readonly iommu: Iommu
+  readonly dmaBufs: DmaBufCore
+  readonly systemHeap: DmaHeap
+  readonly movableHeap: MovableHeap
+  readonly tokens: CountingTokenFactory
+  readonly ring: IoUring
+  readonly sides: NvmeSide[]
+  readonly init: StackInit
+}
+
+/** One controller with one namespace, the driver on it, its disk, and the disk's file. */
+export interface NvmeSide {
+  readonly name: string
+  readonly device: Device
+  readonly controller: NvmeController
+  readonly host: NvmeHost
+  readonly store: NamespaceStore
+  readonly disk: Disk
+  readonly file: File
+}
+
+const QUEUE_MEMORY_BYTES = 32 * 1024 * 1024
+
+export function createStack(scheduler: Scheduler, init: StackInit): Stack {
+  const kernel = createKernel({ scheduler }, { checked: init.checked ?? false })
+  const memory = createPhysicalMemory(
+    { kernel },
+    { ramBytes: init.ramBytes + QUEUE_MEMORY_BYTES, backing: init.backing ?? 'wasm' },
+  )
+  const iommu = createIommu({ kernel, memory })
+  const dmaBufs = createDmaBufCore({ kernel })
+  const heapParts = { kernel, memory, core: dmaBufs }
+  return {
+    kernel,
+    memory,
+    iommu,
+    dmaBufs,
+    systemHeap: createSystemHeap(heapParts),
+    movableHeap: createMovableHeap(heapParts),
+    tokens: createDmabufTokenFactory(
+      { kernel, fences: dmaBufs },
+      { policy: init.policy ?? 'fence' },
+    ),
+    ring: createIoUring({ kernel }, { entries: init.ringEntries ?? RING_ENTRIES }),
+    sides: [],
+    init,
+  }
+}
+
+export interface NvmeSideInit {
+  readonly name: string
+  readonly store: NamespaceStore
+  readonly queueDepth: number
+  readonly readOnly?: boolean
+}
+
+/** Puts a store behind a controller, probes it, and opens the disk for direct I/O. The stack owns the store from here on. */
+export function* attachNvme(stack: Stack, init: NvmeSideInit): Op<NvmeSide> {
+  const { kernel, memory, iommu, tokens } = stack
+  const device = createDevice(
+    { kernel, memory, iommu },
+    { name: init.name, iommuMode: stack.init.iommu, coherent: stack.init.coherent ?? true },
+  )
+  const controller = createNvmeController(
+    { kernel, bus: device.bus },
+    { mdtsBytes: MDTS_BYTES, maxQueueEntries: init.queueDepth + 1 },
+  )
+  controller.addNamespace(1, {
+    store: init.store,
+    logicalBlockBytes: LOGICAL_BLOCK_BYTES,
+    readOnly: init.readOnly ?? false,
+  })
+  const host = createNvmeHost(
+    { kernel, device, controller, tokens },
+    { ioQueues: 1, queueDepth: init.queueDepth },
+  )
+  yield* host.probe()
+  const [disk] = host.disks
+  if (disk === undefined) throw new KernelError('ENODEV', `${init.name} has no namespace`)
+  const file = createBlockDeviceFile(
+    { kernel, disk },
+    { flags: OpenFlags.O_RDWR | OpenFlags.O_DIRECT },
+  )
+  const side: NvmeSide = {
+    name: init.name,
+    device,
+    controller,
+    host,
+    store: init.store,
+    disk,
+    file,
+  }
+  stack.sides.push(side)
+  return side
+}
+
+/** Takes everything down, in the opposite order. The ring has to be idle. Idempotent. */
+export function* destroyStack(stack: Stack): Op<void> {
+  yield* stack.ring.close()
+  for (let side = stack.sides.pop(); side !== undefined; side = stack.sides.pop()) {
+    side.file.put()
+    yield* side.host.shutdown()
+    side.controller.destroy()
+    yield* side.store.close()
+  }
+}
