@@ -156,6 +156,7 @@ export class MapGeneration implements DmabufIoMap {
   #free(): void {
     this.#freed = true
     this.#active.exit()
+    this.fence.put()
   }
 }
 

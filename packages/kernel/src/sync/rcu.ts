@@ -28,6 +28,8 @@ export class RcuHead {
 export class Rcu {
   readonly #scheduler: Scheduler
   readonly #call: DeferredCall
+  /** Callbacks run so far. */
+  callbacks = 0
   #readers: number
   #first: RcuHead | null
   #last: RcuHead | null
@@ -94,6 +96,7 @@ export class Rcu {
       const next = head.next
       head.next = null
       head.queued = false
+      this.callbacks++
       head.fn()
       head = next
     }

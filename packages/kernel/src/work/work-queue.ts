@@ -27,6 +27,8 @@ export class WorkItem {
 
 export interface WorkQueue {
   readonly name: string
+  /** Items taken off the queue so far. */
+  readonly begun: number
   /** False while it is pending already. An item queued while it runs runs once more. */
   queue(item: WorkItem): boolean
   /** Returns when everything queued before has been done. */
@@ -58,13 +60,13 @@ class Queue implements WorkQueue {
   readonly #workersMax: number
   readonly #work: WaitQueue
   readonly #done: WaitQueue
+  begun = 0
   #first: WorkItem | null = null
   #last: WorkItem | null = null
   #workers = 0
   #idle = 0
   #active = 0
   #queued = 0
-  #begun = 0
   #destroyed = false
 
   constructor(scheduler: Scheduler, init: WorkQueueInit) {
@@ -92,7 +94,7 @@ class Queue implements WorkQueue {
 
   *flush(): Op<void> {
     const target = this.#queued
-    yield* this.#done.waitEvent(() => this.#begun >= target && this.#active === 0)
+    yield* this.#done.waitEvent(() => this.begun >= target && this.#active === 0)
   }
 
   *cancelSync(item: WorkItem): Op<boolean> {
@@ -162,7 +164,7 @@ class Queue implements WorkQueue {
     if (this.#last === item) this.#last = before
     item.next = null
     item.pending = false
-    this.#begun++
+    this.begun++
   }
 }
 
