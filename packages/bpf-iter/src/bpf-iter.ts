@@ -16,8 +16,8 @@ import type { IterProgram, IterTarget } from './iter-target.ts'
 export interface IterLink<T> {
   readonly targetName: string
   /**
-   * Opens an iterator: a read-only file, which may be installed in a descriptor table. Reading gives bytes, 0 at the end, -EAGAIN when the
-   * program asked for a retry, -E2BIG for a record larger than the iterator's buffer. It has no seek.
+   * Opens an iterator: a read-only file, which may be installed in a descriptor table. Reading gives bytes, 0 at the end, and throws EAGAIN when
+   * the program asked for a retry, E2BIG for a record larger than the iterator's buffer. It has no seek.
    */
   open(): File
   /** Iterators that are open already keep the program that they were opened with. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Errno, type Kernel, KernelError, Mutex, type Op, yieldNow } from '@iolayers/kernel'
+import { type Kernel, KernelError, Mutex, type Op, yieldNow } from '@iolayers/kernel'
 import type { IterMeta, IterProgram, IterTarget } from './iter-target.ts'
 import { SeqFile } from './seq-file.ts'
 
@@ -30,7 +30,7 @@ export class IterSession<T, P> {
   readonly #context: { meta: IterMeta; item: T | null }
   #endCallDone = false
   /** Why `start` or `next` gave no object, where that was not the end. */
-  #failure = 0
+  #failure: KernelError | null = null
 
   constructor(
     kernel: Kernel,
@@ -52,16 +52,18 @@ export class IterSession<T, P> {
     this.#target.seqInfo.finiSeqPrivate(this.#priv)
   }
 
-  /** Bytes, 0 at the end, or a negative errno. */
+  /**
+   * Bytes, 0 at the end. Throws KernelError when there is nothing to hand out: EAGAIN where the program asked for a retry, E2BIG for a
+   * record larger than the buffer, or what the target's `start` or `next` threw.
+   */
   *read(target: Uint8Array, offset: number, length: number): Op<number> {
     yield* this.#lock.lock()
     try {
       const seq = this.#seq
       if (seq.countBytes === 0) {
         seq.fromBytes = 0
-        const error = yield* this.#fill(length)
-        if (error !== 0) return error
-        seq.fromBytes = 0
+        const failure = yield* this.#fill(length)
+        if (failure !== null && seq.countBytes === 0) throw failure
       }
       return seq.drain(target, offset, length)
     } finally {
@@ -69,27 +71,30 @@ export class IterSession<T, P> {
     }
   }
 
-  /** 0 with records in the buffer (none at the end), or a negative errno with the buffer empty. */
-  *#fill(wanted: number): Op<number> {
+  /** Adds records; null, or why no more could be added. */
+  *#fill(wanted: number): Op<KernelError | null> {
     const seq = this.#seq
-    this.#failure = 0
+    this.#failure = null
     let current = this.#start()
     let objects = 0
     while (current !== null) {
-      const status = yield* this.#show(current)
-      if (status !== 0) return this.#stopAt(current, status)
+      const failure = yield* this.#show(current)
+      if (failure !== null) {
+        this.#stop(current)
+        return failure
+      }
       objects += 1
       current = this.#next(current)
       if (current === null) break
       this.#meta.seqNum += 1
       if (seq.countBytes >= wanted || objects >= MAX_ITER_OBJECTS) {
-        return this.#stopAt(current, -Errno.EAGAIN)
+        this.#stop(current)
+        return new KernelError('EAGAIN', `${objects} objects in one read wrote nothing`)
       }
       yield* this.#maybeYield(objects)
     }
     this.#stop(null)
-    if (this.#failure !== 0) return seq.countBytes === 0 ? this.#failure : 0
-    return yield* this.#runEndCall()
+    return this.#failure ?? (yield* this.#runEndCall())
   }
 
   #start(): T | null {
@@ -115,14 +120,8 @@ export class IterSession<T, P> {
     this.#target.seqInfo.seqOps.stop(this.#seq, current, this.#priv)
   }
 
-  /** Ends a read at an object that was not consumed: an error only where there is nothing to hand out. */
-  #stopAt(current: T, status: number): number {
-    this.#stop(current)
-    return this.#seq.countBytes === 0 ? status : 0
-  }
-
-  /** 0, or why the object could not be shown; then nothing of its record is left. */
-  *#show(item: T): Op<number> {
+  /** null, or why the object could not be shown; then nothing of its record is left. */
+  *#show(item: T): Op<KernelError | null> {
     const mark = this.#seq.countBytes
     let result: number
     try {
@@ -133,21 +132,21 @@ export class IterSession<T, P> {
       this.#stop(item)
       throw error
     }
-    if (result === 0 && !this.#seq.overflowed) return 0
+    if (result === 0 && !this.#seq.overflowed) return null
     this.#seq.rewind(mark)
-    return result === 0 ? -Errno.E2BIG : -Errno.EAGAIN
+    return result === 0 ? this.#tooBig() : this.#retry(result)
   }
 
-  *#runEndCall(): Op<number> {
-    if (!this.#target.endCall || this.#endCallDone) return 0
+  *#runEndCall(): Op<KernelError | null> {
+    if (!this.#target.endCall || this.#endCallDone) return null
     const mark = this.#seq.countBytes
     yield* this.#run(null)
     if (!this.#seq.overflowed) {
       this.#endCallDone = true
-      return 0
+      return null
     }
     this.#seq.rewind(mark)
-    return mark === 0 ? -Errno.E2BIG : 0
+    return this.#tooBig()
   }
 
   *#run(item: T | null): Op<number> {
@@ -167,7 +166,21 @@ export class IterSession<T, P> {
 
   #fail(error: unknown): null {
     if (!(error instanceof KernelError)) throw error
-    this.#failure = error.errno
+    this.#failure = error
     return null
+  }
+
+  #tooBig(): KernelError {
+    return new KernelError(
+      'E2BIG',
+      `record ${this.#meta.seqNum} does not fit the ${ITER_BUFFER_BYTES} bytes of the buffer`,
+    )
+  }
+
+  #retry(result: number): KernelError {
+    return new KernelError(
+      'EAGAIN',
+      `the program returned ${result} for object ${this.#meta.seqNum}: it wants it again`,
+    )
   }
 }

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
-import { createKernel, createVirtualScheduler, type File, type Op } from '@iolayers/kernel'
+import {
+  createKernel,
+  createVirtualScheduler,
+  type File,
+  KernelError,
+  type Op,
+  type VirtualScheduler,
+} from '@iolayers/kernel'
 import { type DmabufIterItem, formatDmabuf } from '../src/dmabuf/index.ts'
 import {
   type BpfIter,
@@ -71,7 +78,7 @@ export class TestSource implements IterSource<TestBuffer> {
 }
 
 export class Bench {
-  readonly scheduler = createVirtualScheduler({ seed: 1 })
+  readonly scheduler: VirtualScheduler = createVirtualScheduler({ seed: 1 })
   readonly iters: BpfIter = createBpfIter({ kernel: createKernel({ scheduler: this.scheduler }) })
 
   open<T, P>(target: IterTarget<T, P>, program: IterProgram<T>): File {
@@ -109,9 +116,16 @@ export function* readText(file: File, size: number): Op<string | number> {
   const read = file.ops.read
   if (read === undefined) throw new Error('cannot be read')
   const target = new Uint8Array(size + 2).fill(0xee)
-  const count = yield* read.call(file.ops, file, target, 1, size)
+  let result: string | number
+  try {
+    const count = yield* read.call(file.ops, file, target, 1, size)
+    result = new TextDecoder().decode(target.subarray(1, 1 + count))
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+    result = error.errno
+  }
   if (target[0] !== 0xee || target[size + 1] !== 0xee) throw new Error('wrote beside the target')
-  return count < 0 ? count : new TextDecoder().decode(target.subarray(1, 1 + count))
+  return result
 }
 
 export const EAGAIN = -11

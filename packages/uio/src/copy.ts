@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { PhysicalMemory } from '@iolayers/dma-mapping'
+import { PAGE_SIZE, type PhysicalMemory } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
 import type { BioVec } from './bio-vec.ts'
 import type { IovIter } from './iov-iter.ts'
 import { ITER_DEST, ITER_SOURCE } from './iov-iter.ts'
 
-const PAGE_SIZE = 4096
 const ZEROES_BYTES = 4096
 
 /**

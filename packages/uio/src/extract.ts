@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { PAGE_SIZE } from '@iolayers/dma-mapping'
 import type { BioVec } from './bio-vec.ts'
 import type { IovIter } from './iov-iter.ts'
-
-const PAGE_SIZE = 4096
 
 /**
  * Takes up to `maxVecs` physically contiguous runs and up to `maxBytes` from an iterator into `out`, and advances it by what
@@ -23,10 +22,9 @@ export function extractBvecs(
   iter.requirePages('extractBvecs')
   let vecs = 0
   let left = maxBytes
-  while (left > 0 && vecs < maxVecs) {
+  while (left > 0 && vecs < maxVecs && iter.countBytes > 0) {
     const run = entryAt(out, vecs)
     const length = iter.peekRun(left, run)
-    if (length === 0) break
     const last = vecs > 0 ? entryAt(out, vecs - 1) : null
     if (last !== null && endsAt(last, run)) last.lengthBytes += length
     else vecs += 1

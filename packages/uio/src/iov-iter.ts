@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { PAGE_SHIFT, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { assert, KernelError } from '@iolayers/kernel'
 import type { BioVec, Iovec, Kvec } from './bio-vec.ts'
 import type { DmabufMap } from './dmabuf-map.ts'
@@ -31,8 +32,6 @@ export type IterDirection = typeof ITER_DEST | typeof ITER_SOURCE
 export const MAX_RW_COUNT: number = 0x7fff_f000
 
 const NO_SEGMENTS: readonly BioVec[] = []
-const PAGE_SHIFT = 12
-const PAGE_SIZE = 4096
 const LOW_BITS = 0x7fff_ffff
 
 /** Where an iterator stood. Filled by `saveState`, given back to `restore`. */

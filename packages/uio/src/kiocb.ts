@@ -15,14 +15,14 @@ export const IocbFlags = {
   APPEND: 0x10,
   ATOMIC: 0x40,
   DONTCACHE: 0x80,
-  EVENTFD: 1 << 16,
-  DIRECT: 1 << 17,
-  WRITE: 1 << 18,
-  WAITQ: 1 << 19,
-  NOIO: 1 << 20,
-  ALLOC_CACHE: 1 << 21,
-  AIO_RW: 1 << 23,
-  HAS_METADATA: 1 << 24,
+  EVENTFD: 0x1_0000,
+  DIRECT: 0x2_0000,
+  WRITE: 0x4_0000,
+  WAITQ: 0x8_0000,
+  NOIO: 0x10_0000,
+  ALLOC_CACHE: 0x20_0000,
+  AIO_RW: 0x80_0000,
+  HAS_METADATA: 0x100_0000,
 } as const
 
 /** Receives the end of an I/O that went on without its caller. Called from completion context: it may not sleep. */
@@ -78,13 +78,11 @@ export class Kiocb<P = unknown> {
 export function iocbFlags(openFlags: number): number {
   let flags = 0
   if ((openFlags & OpenFlags.O_DIRECT) !== 0) flags |= IocbFlags.DIRECT
-  if ((openFlags & O_APPEND) !== 0) flags |= IocbFlags.APPEND
-  if ((openFlags & O_DSYNC) !== 0) flags |= IocbFlags.DSYNC
+  if ((openFlags & OpenFlags.O_APPEND) !== 0) flags |= IocbFlags.APPEND
+  if ((openFlags & OpenFlags.O_DSYNC) !== 0) flags |= IocbFlags.DSYNC
   if ((openFlags & O_SYNC_ONLY) !== 0) flags |= IocbFlags.SYNC
   return flags
 }
 
-const O_APPEND = 0o2000
-const O_DSYNC = 0o10000
 /** __O_SYNC: the bit that O_SYNC has over O_DSYNC. */
-const O_SYNC_ONLY = 0o4000000
+const O_SYNC_ONLY = OpenFlags.O_SYNC & ~OpenFlags.O_DSYNC

@@ -217,7 +217,7 @@ describe('IovIter against a byte array', () => {
             expected[a - baseAddr] = data[i] ?? -1
           })
         expect(copyToIter(target, data, iter)).toBe(Math.min(size, model.end))
-        expect(written).toEqual(expected)
+        expect(Buffer.compare(written ?? expected.subarray(1), expected)).toBe(0)
       }),
       { numRuns: 60 },
     )

@@ -158,7 +158,7 @@ describe('iterators over memory', () => {
     const first = vec(0, 0, 0)
     const out = [first]
     expect(extractBvecs(iter, out, 8, 1 << 20)).toBe(2)
-    expect(out).toEqual([vec(1, 0, 4196), vec(2, 200, 100)])
+    expect(out.slice(0, 2)).toEqual([vec(1, 0, 4196), vec(2, 200, 100)])
     expect(out[0]).toBe(first)
     expect(iter.countBytes).toBe(0)
   })

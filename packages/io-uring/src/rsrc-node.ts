@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { DmabufFile, DmabufToken } from '@iolayers/block-core'
+import type { DmaBuf } from '@iolayers/dma-buf'
+import { DmaDirection } from '@iolayers/dma-mapping'
+import { assert, Completion, type File, type Kernel, type Op } from '@iolayers/kernel'
+import type { Kvec } from '@iolayers/uio'
+
+/**
+ * A registered resource: I/O that uses it counts itself in `users`. Once it is taken out of its table no new I/O finds it,
+ * and `retire` waits for those that did.
+ * @see io_uring/rsrc.h struct io_rsrc_node
+ */
+class RsrcNode {
+  users: number
+  readonly #drained: Completion
+  #retiring: boolean
+
+  constructor(kernel: Kernel, name: string) {
+    this.users = 0
+    this.#drained = new Completion(kernel.scheduler, name)
+    this.#retiring = false
+  }
+
+  put(): void {
+    assert(this.users > 0, 'io_uring: a resource is put more often than it was used')
+    this.users -= 1
+    if (this.users === 0 && this.#retiring) this.#drained.complete()
+  }
+
+  protected *drain(): Op<void> {
+    this.#retiring = true
+    if (this.users > 0) yield* this.#drained.wait()
+  }
+}
+
+/** A file of the table, with its operations, looked up once. */
+export class FileNode extends RsrcNode {
+  readonly file: File
+  /** null for a file that cannot do this kind of I/O. */
+  readonly ops: DmabufFile | null
+
+  constructor(kernel: Kernel, file: File, ops: DmabufFile | null) {
+    super(kernel, `registered file ${file.name}`)
+    this.file = file
+    this.ops = ops
+  }
+
+  *retire(): Op<void> {
+    yield* this.drain()
+    this.file.put()
+  }
+}
+
+/** What a dmabuf buffer was registered with: one file's device. */
+export interface DmabufRegistration {
+  readonly dmabuf: DmaBuf
+  readonly file: File
+  readonly token: DmabufToken
+}
+
+/** A buffer of the table: a token (`dmabuf`), or ranges of memory. */
+export class BufferNode extends RsrcNode {
+  readonly sizeBytes: number
+  readonly token: DmabufToken | null
+  /** The only file that may be used with it; null for memory. */
+  readonly file: File | null
+  readonly segments: readonly Kvec[]
+  /** Which operations the registration allows. */
+  readonly canRead: boolean
+  readonly canWrite: boolean
+  readonly #dmabuf: DmabufRegistration | null
+
+  constructor(kernel: Kernel, dmabuf: DmabufRegistration | null, segments: readonly Kvec[]) {
+    super(kernel, 'registered buffer')
+    this.#dmabuf = dmabuf
+    this.token = dmabuf?.token ?? null
+    this.file = dmabuf?.file ?? null
+    this.segments = segments
+    const direction = dmabuf?.token.direction ?? DmaDirection.BIDIRECTIONAL
+    this.canRead = direction !== DmaDirection.TO_DEVICE
+    this.canWrite = direction !== DmaDirection.FROM_DEVICE
+    this.sizeBytes =
+      dmabuf?.token.sizeBytes ?? segments.reduce((sum, segment) => sum + segment.lengthBytes, 0)
+  }
+
+  /** Waits for the I/O that uses it, and for the registration's last DMA and unmap. */
+  *retire(): Op<void> {
+    yield* this.drain()
+    if (this.#dmabuf === null) return
+    yield* this.#dmabuf.token.release()
+    this.#dmabuf.file.put()
+    this.#dmabuf.dmabuf.put()
+  }
+}
