@@ -25,20 +25,20 @@ export const REQ_OP_MASK = 0xff
  * @see include/linux/blk_types.h enum req_flag_bits
  */
 export const ReqFlags = {
-  SYNC: 1 << 11,
-  META: 1 << 12,
-  PRIO: 1 << 13,
-  NOMERGE: 1 << 14,
-  IDLE: 1 << 15,
-  FUA: 1 << 17,
-  PREFLUSH: 1 << 18,
-  RAHEAD: 1 << 19,
-  BACKGROUND: 1 << 20,
-  NOWAIT: 1 << 21,
-  POLLED: 1 << 22,
-  ATOMIC: 1 << 27,
-  NOUNMAP: 1 << 28,
-  DMABUF: 1 << 29,
+  SYNC: 0x800,
+  META: 0x1000,
+  PRIO: 0x2000,
+  NOMERGE: 0x4000,
+  IDLE: 0x8000,
+  FUA: 0x2_0000,
+  PREFLUSH: 0x4_0000,
+  RAHEAD: 0x8_0000,
+  BACKGROUND: 0x10_0000,
+  NOWAIT: 0x20_0000,
+  POLLED: 0x40_0000,
+  ATOMIC: 0x800_0000,
+  NOUNMAP: 0x1000_0000,
+  DMABUF: 0x2000_0000,
 } as const
 
 /** The operation of an operation word. @see include/linux/blk_types.h bio_op, req_op */

@@ -6,10 +6,10 @@
  * @see include/linux/blk_types.h BIO_*
  */
 export const BioFlag = {
-  CLONED: 1 << 1,
-  QUIET: 1 << 3,
-  CHAIN: 1 << 4,
-  ISSUED: 1 << 16,
+  CLONED: 0x2,
+  QUIET: 0x8,
+  CHAIN: 0x10,
+  ISSUED: 0x1_0000,
 } as const
 export type BioFlag = (typeof BioFlag)[keyof typeof BioFlag]
 

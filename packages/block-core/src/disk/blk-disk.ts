@@ -27,6 +27,9 @@ export interface DiskInit {
   readonly dmabuf?: DmabufRegistrar
 }
 
+/** A submitter that waits for a tag holds a fragment that has none. */
+const SUBMITTERS = 64
+
 class BlkDisk implements Disk, RequestQueue {
   readonly name: string
   readonly readOnly: boolean
@@ -60,7 +63,7 @@ class BlkDisk implements Disk, RequestQueue {
       trace: new BlockTrace(kernel.tracer, init.name),
     }
     this.#hctxs = tagSet.tagMaps.map((tags, index) => new HwQueue(home, tagSet.ops, tags, index))
-    this.#submitter = new BioSubmitter(home, this.#hctxs, this.nrRequests)
+    this.#submitter = new BioSubmitter(home, this.#hctxs, this.nrRequests + SUBMITTERS)
     this.#destroyed = false
     tagSet.queues.add(this)
   }

@@ -129,6 +129,7 @@ export class HwQueue implements BlkMqHwCtx {
   requeue(rq: Request): void {
     assert(rq.state !== MqRqState.IDLE, 'requeue: the request was not started')
     this.#rollback(rq)
+    nextGeneration(rq)
     this.#dispatch.addHead(rq)
   }
 
