@@ -46,7 +46,6 @@ export function createDmabufTokenFactory(
   const allocFenceContext = (): number => fences.fenceContextAlloc(1)
   return {
     stats,
-    // biome-ignore lint/correctness/useYield: registering may sleep in other implementations of the contract; this one attaches at once.
     *create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
       return new Token(
         { kernel, device, dmabuf, stats, trace, allocFenceContext },

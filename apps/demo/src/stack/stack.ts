@@ -91,7 +91,7 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
     { kernel },
     { ramBytes: init.ramBytes + QUEUE_MEMORY_BYTES, backing: init.backing ?? 'wasm' },
   )
-  const iommu = createIommu({ kernel, memory })
+  const iommu = createIommu({ kernel })
   const dmaBufs = createDmaBufCore({ kernel })
   const heapParts = { kernel, memory, core: dmaBufs }
   return {
