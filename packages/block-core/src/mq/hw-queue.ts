@@ -181,6 +181,9 @@ export class HwQueue implements BlkMqHwCtx {
     if (ops.queueRqs === undefined || list.head === list.tail) return false
     this.#counters.batches++
     ops.queueRqs(this, list)
+    for (let rq = list.head; rq !== null; rq = rq.queueNext) {
+      if (rq.dmaSegments !== null || rq.state !== MqRqState.IDLE) this.#rollback(rq)
+    }
     return true
   }
 

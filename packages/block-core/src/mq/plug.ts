@@ -10,7 +10,8 @@ export const BLK_MAX_REQUEST_COUNT = 32
 
 /**
  * Gathers a submitter's requests so that they reach the driver in one batch. Owned by the submitter, passed with each bio, never
- * global. Requests in it are not on their way until `finish`, or until it is full.
+ * global. Requests in it are not on their way until `finish`, or until it is full: whoever holds one finishes it before it sleeps
+ * for anything that needs them to end, a freeze of the queue included. What takes a plug and sleeps does so by itself.
  * @see include/linux/blkdev.h struct blk_plug
  */
 export class Plug {
