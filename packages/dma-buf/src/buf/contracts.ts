@@ -110,7 +110,7 @@ export interface DmaBuf {
   /** Waits for the devices' fences that the access has to wait for. Throws ERESTARTSYS. @see dma_buf_begin_cpu_access */
   beginCpuAccess(direction: DmaDirection): Op<void>
   endCpuAccess(direction: DmaDirection): Op<void>
-  /** Takes the reservation lock by itself. Throws EOPNOTSUPP when the exporter has no CPU view. @see dma_buf_vmap_unlocked */
+  /** Takes the reservation lock by itself. Throws EINVAL when the exporter has no CPU view. @see dma_buf_vmap_unlocked */
   vmap(): Op<BufferView>
   vunmap(): void
 }

@@ -41,7 +41,7 @@ export interface DmaBufCore extends IterSource<DmaBuf> {
   export(info: DmaBufExportInfo): DmaBuf
   /**
    * A descriptor for the buffer, which takes over the caller's reference: the buffer may be gone when this returns. `tell` hands the number to whoever
-   * asked for it, before anybody can use it; when it throws, nothing has been installed and the reference is still the caller's. Throws EMFILE.
+   * asked for it, before anybody can use it; when it throws, nothing has been installed and the reference is still the caller's. Throws EMFILE, and EINVAL for flags other than O_CLOEXEC and an access mode.
    *
    * @see dma_buf_fd
    */

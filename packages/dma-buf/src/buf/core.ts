@@ -19,6 +19,9 @@ import { type DmaBufCounters, DmaBufObject, type DmaBufOwner } from './dma-buf.t
 import { dmaBufFile } from './dma-buf-file.ts'
 import { createTracepoints, type DmaBufTracepoints } from './tracepoints.ts'
 
+/** @see include/uapi/linux/dma-heap.h DMA_HEAP_VALID_FD_FLAGS */
+const FD_FLAGS = OpenFlags.O_CLOEXEC | OpenFlags.O_ACCMODE
+
 /** `failReserveFences` goes to the reservation object of every buffer. */
 export type DmaBufCoreInit = DmaResvInit
 
@@ -72,7 +75,13 @@ class Core implements DmaBufCore, DmaBufOwner {
     return dmabuf
   }
 
-  fd(dmabuf: DmaBuf, fdTable: FdTable, _flags: number, tell?: (fd: number) => void): number {
+  fd(dmabuf: DmaBuf, fdTable: FdTable, flags: number, tell?: (fd: number) => void): number {
+    if ((flags & ~FD_FLAGS) !== 0) {
+      throw new KernelError('EINVAL', 'flags of a dma-buf descriptor', {
+        value: flags,
+        accepted: 'an access mode and O_CLOEXEC',
+      })
+    }
     const fd = fdTable.reserve()
     try {
       tell?.(fd)

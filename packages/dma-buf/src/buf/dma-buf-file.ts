@@ -25,7 +25,7 @@ export class DmaBufFileOps implements FileOperations {
   }
 
   query<T>(ability: Ability<T>): T | undefined {
-    return dmaBufFile.answer(ability, this.#dmabuf)
+    return ability.answer(dmaBufFile, this.#dmabuf)
   }
 
   /** Only tells the size: to the end and back to the start. @see dma_buf_llseek */

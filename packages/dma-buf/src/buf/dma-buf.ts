@@ -3,23 +3,8 @@
 
 // One buffer. Its file holds the reference count; what outlives the last reference is nothing.
 
-import {
-  type Device,
-  DmaDirection as Direction,
-  type DmaDirection,
-  type SgTable,
-  validDmaDirection,
-} from '@iolayers/dma-mapping'
-import {
-  Ability,
-  assert,
-  Errno,
-  File,
-  type Kernel,
-  KernelError,
-  type Op,
-  OpenFlags,
-} from '@iolayers/kernel'
+import { type Device, DmaDirection, type SgTable, validDmaDirection } from '@iolayers/dma-mapping'
+import { assert, File, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
 import type { DmaResv } from '../resv/dma-resv.ts'
 import { DmaResvUsage, dmaResvUsageRw } from '../resv/dma-resv-usage.ts'
@@ -212,7 +197,7 @@ export class DmaBufObject implements DmaBuf, BufferListNode<DmaBufObject> {
   *beginCpuAccess(direction: DmaDirection): Op<void> {
     yield* this.#ops.beginCpuAccess?.(this, direction) ?? nothing()
     // Also when the exporter did its part: the fences of other devices are not its to wait for.
-    yield* this.#waitFences(dmaResvUsageRw(direction !== Direction.FROM_DEVICE))
+    yield* this.#waitFences(dmaResvUsageRw(direction !== DmaDirection.FROM_DEVICE))
   }
 
   *endCpuAccess(direction: DmaDirection): Op<void> {

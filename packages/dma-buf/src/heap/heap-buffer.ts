@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DmaDirection as Direction, type DmaDirection, type SgTable } from '@iolayers/dma-mapping'
+import { DmaDirection, type SgTable } from '@iolayers/dma-mapping'
 import { assert, type Op } from '@iolayers/kernel'
 import type { BufferView, DmaBuf, DmaBufAttachment, DmaBufOps } from '../buf/contracts.ts'
+import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
+import { dmaResvUsageRw } from '../resv/dma-resv-usage.ts'
 import type { PageBacking } from './page-backing.ts'
 
 interface HeapMapping {
@@ -48,7 +50,10 @@ export class HeapBuffer implements DmaBufOps {
     this.backing.free()
   }
 
-  *beginCpuAccess(_dmabuf: DmaBuf, _direction: DmaDirection): Op<void> {
+  /** Waits for the fences first, and not only after this as the core does: what a device writes after a sync would be missed. */
+  *beginCpuAccess(dmabuf: DmaBuf, direction: DmaDirection): Op<void> {
+    const usage = dmaResvUsageRw(direction !== DmaDirection.FROM_DEVICE)
+    yield* dmabuf.resv.waitTimeout(usage, true, MAX_SCHEDULE_TIMEOUT)
     this.syncForCpu()
   }
 

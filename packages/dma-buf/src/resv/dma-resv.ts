@@ -62,7 +62,7 @@ export class DmaResv {
 
   constructor(kernel: Kernel, wwClass: WwClass, init: DmaResvInit = {}) {
     this.#kernel = kernel
-    this.#lock = new WwMutex(kernel, wwClass, 'dma_resv')
+    this.#lock = new WwMutex(kernel.scheduler, wwClass.name)
     this.#init = init
     this.#list = new DmaResvList(0)
   }
@@ -83,8 +83,8 @@ export class DmaResv {
   }
 
   /** @see dma_resv_trylock */
-  tryLock(): boolean {
-    return this.#lock.tryLock(null)
+  tryLock(ctx: WwAcquireCtx | null = null): boolean {
+    return this.#lock.tryLock(ctx)
   }
 
   unlock(): void {
@@ -95,7 +95,7 @@ export class DmaResv {
 
   /** Whether the running task holds the lock. */
   get held(): boolean {
-    return this.#lock.locked && this.#lock.owner === this.#kernel.scheduler.current
+    return this.#lock.heldByCurrent
   }
 
   /** @see dma_resv_assert_held */
