@@ -11,7 +11,6 @@ export default defineConfig({
     'src/file/index.ts',
   ],
   format: ['esm'],
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   sourcemap: true,
   clean: true,
   target: 'node20',

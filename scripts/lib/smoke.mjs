@@ -55,26 +55,39 @@ function npmEnv() {
   return Object.fromEntries(Object.entries(process.env).filter(kept))
 }
 
+const exampleOptions = {
+  target: ts.ScriptTarget.ES2023,
+  lib: ['lib.es2023.d.ts'],
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  strict: true,
+  erasableSyntaxOnly: true,
+  noUncheckedIndexedAccess: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  types: ['node'],
+  typeRoots: [join(root, 'node_modules/@types')],
+}
+
+const host = ts.createCompilerHost(exampleOptions)
+const readSource = host.getSourceFile
+const shared = new Map()
+
+/** The library and Node's types are parsed once for all examples. */
+host.getSourceFile = (file, ...rest) => {
+  if (!file.startsWith(root)) return readSource(file, ...rest)
+  if (!shared.has(file)) shared.set(file, readSource(file, ...rest))
+  return shared.get(file)
+}
+
+/** Checks the example, and every packed declaration file that it reaches: without the source, as a user's compiler would. */
 function typeProblems(file) {
-  const program = ts.createProgram([file], {
-    target: ts.ScriptTarget.ES2023,
-    lib: ['lib.es2023.d.ts'],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    strict: true,
-    erasableSyntaxOnly: true,
-    noUncheckedIndexedAccess: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    types: ['node'],
-    typeRoots: [join(root, 'node_modules/@types')],
-  })
-  const host = {
-    getCurrentDirectory: () => root,
-    getCanonicalFileName: (name) => name,
-    getNewLine: () => '\n',
-  }
-  const diagnostics = ts.getPreEmitDiagnostics(program)
+  const program = ts.createProgram([file], exampleOptions, host)
+  const ours = program.getSourceFiles().filter(({ fileName }) => !fileName.startsWith(root))
+  const diagnostics = ours.flatMap((source) => [
+    ...program.getSyntacticDiagnostics(source),
+    ...program.getSemanticDiagnostics(source),
+  ])
   if (diagnostics.length === 0) return []
   return [`the example does not type-check\n${ts.formatDiagnostics(diagnostics, host)}`]
 }
