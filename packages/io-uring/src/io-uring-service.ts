@@ -119,16 +119,16 @@ export class IoUringService extends SubmissionQueue implements IoUring, IoReqOwn
 
   submit(): number {
     if (this.#closing) return -Errno.EBADF
-    const before = this.sqReady
-    if (before === 0) return 0
+    if (this.sqHead === this.sqTail) return 0
+    let taken = 0
     while (this.sqHead !== this.sqTail) {
       const req = this.#takeReq()
       if (req === null) break
       const at = (this.sqHead & (this.sqEntries - 1)) * SQE_BYTES
       this.sqHead = (this.sqHead + 1) | 0
+      taken += 1
       this.#submitSqe(req, at)
     }
-    const taken = before - this.sqReady
     if (taken === 0) return -Errno.EAGAIN
     this.#plug.finish()
     this.#stats.submitted += taken
