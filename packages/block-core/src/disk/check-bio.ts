@@ -4,7 +4,7 @@
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
-import { opIsWrite, ReqFlags, ReqOp, reqOp, SECTOR_SIZE } from '../req-flags.ts'
+import { opIsWrite, ReqFlags, ReqOp, reqOp, SECTOR_SHIFT, SECTOR_SIZE } from '../req-flags.ts'
 import type { Disk } from './disk.ts'
 
 /**
@@ -16,10 +16,12 @@ export function checkBio(bio: Bio, disk: Disk): BlkStatus {
   const { limits } = disk
   if (!supports(limits, bio.biOpf)) return BlkStatus.NOTSUPP
   const { biSector, biSize } = bio.biIter
-  const blockSectors = limits.logicalBlockSizeBytes / SECTOR_SIZE
-  if (biSize % limits.logicalBlockSizeBytes !== 0) return BlkStatus.IOERR
-  if (biSize > 0 && biSector % blockSectors !== 0) return BlkStatus.IOERR
-  if (biSector < 0 || biSector + biSize / SECTOR_SIZE > disk.capacitySectors) return BlkStatus.IOERR
+  const blockMask = limits.logicalBlockSizeBytes - 1
+  if ((biSize & blockMask) !== 0) return BlkStatus.IOERR
+  if (biSize > 0 && (biSector & (blockMask >> SECTOR_SHIFT)) !== 0) return BlkStatus.IOERR
+  if (biSector < 0 || biSize > (disk.capacitySectors - biSector) * SECTOR_SIZE) {
+    return BlkStatus.IOERR
+  }
   if (!opIsWrite(bio.biOpf)) return BlkStatus.OK
   if (disk.readOnly && biSize > 0) return BlkStatus.IOERR
   const isAtomic = (bio.biOpf & ReqFlags.ATOMIC) !== 0

@@ -34,8 +34,8 @@ export function dioBytes(
 }
 
 function misaligned(disk: Disk, pos: number, bytes: number, iter: IovIter<DmabufIoMap>): boolean {
-  const block = disk.limits.logicalBlockSizeBytes
-  if (pos < 0 || pos % block !== 0 || bytes % block !== 0) return true
+  const blockMask = disk.limits.logicalBlockSizeBytes - 1
+  if (pos < 0 || ((pos | bytes) & blockMask) !== 0) return true
   return (iter.alignment() & disk.limits.dmaAlignmentMask) !== 0
 }
 

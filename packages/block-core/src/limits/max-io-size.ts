@@ -10,6 +10,10 @@ import type { QueueLimits } from './queue-limits.ts'
  * @see block/blk-merge.c get_max_io_size
  */
 export function maxIoSizeBytes(limits: QueueLimits, sector: number): number {
+  // Nothing to align to but the logical block, which both the sector and the bound are multiples of.
+  if (limits.chunkSectors === 0 && limits.physicalBlockSizeBytes === limits.logicalBlockSizeBytes) {
+    return limits.maxSectors * SECTOR_SIZE
+  }
   const physicalSectors = limits.physicalBlockSizeBytes / SECTOR_SIZE
   const logicalSectors = limits.logicalBlockSizeBytes / SECTOR_SIZE
   const maxSectors = Math.min(limits.maxSectors, chunkSectorsLeft(limits, sector))

@@ -6,6 +6,16 @@ import type { Bio } from '../bio/bio.ts'
 import type { QueueLimits } from './queue-limits.ts'
 import { cutAt } from './split-cut.ts'
 
+/** `&` looks at the low bits of any integer, so only the granule itself has to fit 31 bits for the short way. */
+function sureBytes(granuleShift: number, offset: number, maxSegments: number): number {
+  if (granuleShift > 30) {
+    const large = 2 ** granuleShift
+    return maxSegments * large - (offset % large)
+  }
+  const granule = 1 << granuleShift
+  return maxSegments * granule - (offset & (granule - 1))
+}
+
 /**
  * Bytes of a dmabuf bio that fit one request: 0 when all do, else where to cut, or -EINVAL, -EAGAIN.
  *
@@ -22,10 +32,9 @@ export function splitDmabufBytes(bio: Bio, limits: QueueLimits, maxBytes: number
   if (map === null) return -Errno.EINVAL
   const offset = bio.biIter.biBvecDone
   const size = bio.biIter.biSize
-  if (offset % (limits.dmaAlignmentMask + 1) !== 0) return -Errno.EINVAL
-  if (size % limits.logicalBlockSizeBytes !== 0) return -Errno.EINVAL
-  const granule = 2 ** map.granuleShift
-  const fits = Math.min(maxBytes, limits.maxSegments * granule - (offset % granule))
+  if ((offset & limits.dmaAlignmentMask) !== 0) return -Errno.EINVAL
+  if ((size & (limits.logicalBlockSizeBytes - 1)) !== 0) return -Errno.EINVAL
+  const fits = Math.min(maxBytes, sureBytes(map.granuleShift, offset, limits.maxSegments))
   if (size <= fits) return 0
   return cutAt(bio, limits, fits)
 }

@@ -47,8 +47,7 @@ export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): 
 }
 
 function misaligned(limits: QueueLimits, addr: number, length: number): boolean {
-  const unit = limits.dmaAlignmentMask + 1
-  return addr % unit !== 0 || length % unit !== 0
+  return ((addr | length) & limits.dmaAlignmentMask) !== 0
 }
 
 /** A run that had to be cut where the device allows no gap ends there. @see block/blk-merge.c bvec_split_segs */
@@ -62,7 +61,7 @@ function gapBetween(limits: QueueLimits, previousEnd: number, start: number): bo
 }
 
 function gapAfter(limits: QueueLimits, addr: number): boolean {
-  return limits.virtBoundaryMask !== 0 && addr % (limits.virtBoundaryMask + 1) !== 0
+  return (addr & limits.virtBoundaryMask) !== 0
 }
 
 /** Bytes of a segment that begins at an address. @see block/blk.h get_max_segment_size */
