@@ -111,7 +111,7 @@ describe('system heap', () => {
   })
 
   it('falls back to smaller blocks, and frees what it got when that is not enough', () => {
-    const { rig, system, free, close } = setup({}, { ramBytes: 2 * MIB })
+    const { rig, system, free } = setup({}, { ramBytes: 2 * MIB })
     const frames: number[] = []
     for (let i = 0; i < free; i++) frames.push(rig.memory.allocPages(0))
     // Every other page: no block is larger than one.
@@ -120,9 +120,15 @@ describe('system heap', () => {
     expect(rig.run(dmabuf.vmap()).segments).toHaveLength(100)
     dmabuf.vunmap()
     expect(errorCode(() => system.allocate(free * PAGE_SIZE))).toBe('ENOMEM')
+    // Free pages of a device are no memory for a heap: found out only after the last page of RAM was taken.
+    rig.memory.addRegion({ frames: free, kind: 'device', backing: 'plain' })
+    const left = rig.memory.stats.pagesFree
+    expect(errorCode(() => system.allocate(free * PAGE_SIZE))).toBe('ENOMEM')
+    expect(rig.memory.stats.pagesFree).toBe(left)
     dmabuf.put()
     for (let i = 1; i < free; i += 2) rig.memory.freePages(frames[i]!, 0)
-    close()
+    expectNothingOutstanding(rig)
+    expect(rig.memory.stats.pagesFree).toBe(2 * free)
   })
 
   it('refuses bad sizes and bad names, and keeps no page', () => {
