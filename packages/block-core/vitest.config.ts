@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: { conditions: ['@iolayers/source'] },
   ssr: { resolve: { conditions: ['@iolayers/source'] } },
   test: {
+    testTimeout: 30_000,
     include: ['test/**/*.test.ts'],
     passWithNoTests: true,
   },

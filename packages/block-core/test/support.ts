@@ -9,6 +9,7 @@ import {
   DeferredCall,
   type Kernel,
   type Prng,
+  type Strategy,
   type VirtualScheduler,
 } from '@iolayers/kernel'
 import { IovIter, ITER_DEST, ITER_SOURCE, Kiocb, type KiocbCompletion } from '@iolayers/uio'
@@ -42,6 +43,17 @@ export interface Machine {
 
 export function makeMachine(seed = 1): Machine {
   const scheduler = createVirtualScheduler({ seed })
+  return { scheduler, kernel: createKernel({ scheduler }, { checked: true }) }
+}
+
+/** A machine whose choice points run other actors, nested, as other CPUs would. */
+export function makeExploringMachine(seed: number): Machine {
+  const random = createPrng(seed)
+  const strategy: Strategy = {
+    choose: (candidates) => random.below(candidates.length),
+    chooseNested: (candidates) => random.below(candidates.length + 1) - 1,
+  }
+  const scheduler = createVirtualScheduler({ strategy })
   return { scheduler, kernel: createKernel({ scheduler }, { checked: true }) }
 }
 

@@ -10,7 +10,9 @@ import {
   dmabufBio,
   EndRecorder,
   FakeMap,
+  type Machine,
   makeDisk,
+  makeExploringMachine,
   makeMachine,
   prng,
   runBio,
@@ -30,14 +32,15 @@ const ACTIONS: readonly Action[] = [
   BlkStatus.MEDIUM,
 ]
 
+const SEEDS = 150
+
 interface Outcome {
   readonly trace: string
   readonly ended: number
 }
 
 /** Several submitters, one of which freezes and quiesces, over a driver that does anything at any time. */
-function run(seed: number): Outcome {
-  const machine = makeMachine(seed)
+function run(seed: number, machine: Machine = makeMachine(seed)): Outcome {
   const { scheduler, kernel } = machine
   const random = prng(seed ^ 0x5eed)
   const Driver = seed % 2 === 0 ? BatchDriver : ScriptedDriver
@@ -95,11 +98,21 @@ function run(seed: number): Outcome {
 
 describe('blk-mq under faults', () => {
   it('R-MQ-7, R4: every bio ends exactly once, tags and active balance, whatever the driver does', () => {
-    for (let seed = 1; seed <= 400; seed++) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
       try {
         expect(run(seed).ended).toBe(24)
       } catch (error) {
         throw new Error(`seed ${seed}; replay with run(${seed})`, { cause: error })
+      }
+    }
+  })
+
+  it('R-MQ-8: the same where other actors run between any two fragments', () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      try {
+        expect(run(seed, makeExploringMachine(seed)).ended).toBe(24)
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error })
       }
     }
   })
