@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export {
+  type InterruptSink,
+  type NamespaceInit,
+  type NamespaceStore,
+  type NvmeControllerStats,
+  type RegisterBar,
+  type StoreCompletion,
+  StoreIo,
+  StoreOp,
+} from './contracts.ts'
+export { createMemoryStore, type MemoryStore } from './memory-store.ts'
+export {
+  createNvmeController,
+  type NvmeController,
+  type NvmeControllerInit,
+} from './nvme-controller.ts'

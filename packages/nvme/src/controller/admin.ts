@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// Admin commands. Each handler reads the command where it lies, and gives a status; data goes through the command's own data pointer.
+
+import { BusAccess } from '@iolayers/dma-mapping'
+import {
+  AdminOpcode,
+  Cns,
+  FeatureId,
+  getUint64,
+  IDENTIFY_BYTES,
+  LogId,
+  SqeOffset,
+  STATUS_DNR,
+  Status,
+} from '../spec/index.ts'
+import type { CommandSlot } from './command-slot.ts'
+import {
+  identifyActiveList,
+  identifyController,
+  identifyDescriptors,
+  identifyNamespace,
+  NAMESPACES_MAX,
+} from './identify.ts'
+import { errorLog, firmwareLog, smartLog } from './log-pages.ts'
+import type { Controller } from './nvme-controller.ts'
+import { CompletionQueue, SubmissionQueue } from './queues.ts'
+
+/** The command is answered later, by whoever holds its slot. */
+export const PENDING = -1
+
+const INVALID_FIELD = Status.INVALID_FIELD | STATUS_DNR
+const ALL_NAMESPACES = 0xffff_ffff
+
+export function runAdmin(
+  controller: Controller,
+  slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  switch (slot.opcode) {
+    case AdminOpcode.IDENTIFY:
+      return identify(controller, slot, view, at)
+    case AdminOpcode.CREATE_IO_CQ:
+      return createCq(controller, view, at)
+    case AdminOpcode.CREATE_IO_SQ:
+      return createSq(controller, view, at)
+    case AdminOpcode.DELETE_IO_CQ:
+      return deleteCq(controller, view, at)
+    case AdminOpcode.DELETE_IO_SQ:
+      return deleteSq(controller, slot, view, at)
+    case AdminOpcode.SET_FEATURES:
+      return setFeatures(controller, slot, view, at)
+    case AdminOpcode.GET_FEATURES:
+      return getFeatures(controller, slot, view, at)
+    case AdminOpcode.GET_LOG_PAGE:
+      return getLogPage(controller, slot, view, at)
+    case AdminOpcode.ABORT:
+      // Bit 0 set: not aborted. Commands are too short-lived here to be caught.
+      slot.result = 1
+      return Status.SUCCESS
+    case AdminOpcode.ASYNC_EVENT_REQUEST:
+      return controller.holdAsyncEvent(slot)
+    default:
+      return Status.INVALID_OPCODE | STATUS_DNR
+  }
+}
+
+/** @see NVMe Base 2.1, 5.1.13 */
+function identify(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
+  const nsid = view.getUint32(at + SqeOffset.NSID, true)
+  const cns = view.getUint8(at + SqeOffset.CDW10)
+  switch (cns) {
+    case Cns.CONTROLLER:
+      return sendData(controller, slot, view, at, identifyController(controller.identity))
+    case Cns.NAMESPACE: {
+      if (nsid === 0 || (nsid > NAMESPACES_MAX && nsid !== ALL_NAMESPACES)) {
+        return Status.INVALID_NAMESPACE | STATUS_DNR
+      }
+      const namespace = controller.namespaces.get(nsid)
+      const data =
+        namespace === undefined
+          ? new Uint8Array(IDENTIFY_BYTES)
+          : identifyNamespace(namespace.blocks, namespace.blockShift, nsid)
+      return sendData(controller, slot, view, at, data)
+    }
+    case Cns.ACTIVE_NAMESPACE_LIST:
+      if (nsid >= 0xffff_fffe) return Status.INVALID_NAMESPACE | STATUS_DNR
+      return sendData(
+        controller,
+        slot,
+        view,
+        at,
+        identifyActiveList([...controller.namespaces.keys()], nsid),
+      )
+    case Cns.NAMESPACE_DESCRIPTORS:
+      if (!controller.namespaces.has(nsid)) return Status.INVALID_NAMESPACE | STATUS_DNR
+      return sendData(controller, slot, view, at, identifyDescriptors(nsid))
+    default:
+      return INVALID_FIELD
+  }
+}
+
+/** @see NVMe Base 2.1, 5.2.1 (Create I/O Completion Queue) */
+function createCq(controller: Controller, view: DataView, at: number): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
+  const flags = view.getUint16(at + SqeOffset.CDW11, true)
+  const vector = view.getUint16(at + SqeOffset.CDW11 + 2, true)
+  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  if (!controller.validQueueId(id) || controller.completionQueue(id) !== null) {
+    return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  }
+  if (entries < 2 || entries > controller.queueEntriesMax)
+    return Status.INVALID_QUEUE_SIZE | STATUS_DNR
+  if ((flags & 1) === 0) return INVALID_FIELD
+  if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+  if (vector >= controller.vectors) return Status.INVALID_INTERRUPT_VECTOR | STATUS_DNR
+  const interruptsEnabled = (flags & 2) !== 0
+  controller.setCompletionQueue(
+    id,
+    new CompletionQueue({ id, baseAddr, entries, vector, interruptsEnabled }),
+  )
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.2.2 (Create I/O Submission Queue) */
+function createSq(controller: Controller, view: DataView, at: number): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
+  const flags = view.getUint16(at + SqeOffset.CDW11, true)
+  const cqId = view.getUint16(at + SqeOffset.CDW11 + 2, true)
+  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  if (!controller.validQueueId(id) || controller.submissionQueue(id) !== null) {
+    return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  }
+  if (entries < 2 || entries > controller.queueEntriesMax)
+    return Status.INVALID_QUEUE_SIZE | STATUS_DNR
+  if (!controller.validQueueId(cqId)) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  const cq = controller.completionQueue(cqId)
+  if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
+  if ((flags & 1) === 0) return INVALID_FIELD
+  if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+  cq.users++
+  controller.setSubmissionQueue(id, new SubmissionQueue({ id, baseAddr, entries, cq }))
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.2.3 */
+function deleteCq(controller: Controller, view: DataView, at: number): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const cq = controller.validQueueId(id) ? controller.completionQueue(id) : null
+  if (cq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR
+  controller.setCompletionQueue(id, null)
+  return Status.SUCCESS
+}
+
+/** Ends when the commands that were fetched from the queue have ended: from then on it does no DMA. @see NVMe Base 2.1, 5.2.4 */
+function deleteSq(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const sq = controller.validQueueId(id) ? controller.submissionQueue(id) : null
+  if (sq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  controller.setSubmissionQueue(id, null)
+  if (sq.outstanding === 0) {
+    sq.cq.users--
+    return Status.SUCCESS
+  }
+  sq.deletion = slot
+  return PENDING
+}
+
+/** @see NVMe Base 2.1, 5.1.25 */
+function setFeatures(
+  controller: Controller,
+  slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const cdw10 = view.getUint32(at + SqeOffset.CDW10, true)
+  const value = view.getUint32(at + SqeOffset.CDW11, true)
+  if (cdw10 >>> 31 !== 0) return Status.FEATURE_NOT_SAVEABLE | STATUS_DNR
+  const feature = cdw10 & 0xff
+  if (!controller.features.has(feature)) return INVALID_FIELD
+  if (feature === FeatureId.NUMBER_OF_QUEUES) {
+    if ((value & 0xffff) === 0xffff || value >>> 16 === 0xffff) return INVALID_FIELD
+    if (controller.hasIoQueues) return Status.COMMAND_SEQUENCE_ERROR | STATUS_DNR
+    slot.result = controller.queueCountFeature
+    return Status.SUCCESS
+  }
+  if (feature === FeatureId.WRITE_ATOMICITY_NORMAL && value > 1) return INVALID_FIELD
+  controller.features.set(feature, value)
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.1.11 */
+function getFeatures(
+  controller: Controller,
+  slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const cdw10 = view.getUint32(at + SqeOffset.CDW10, true)
+  const feature = cdw10 & 0xff
+  const value = controller.features.get(feature)
+  const select = (cdw10 >>> 8) & 7
+  if (value === undefined || select > 3) return INVALID_FIELD
+  // Supported capabilities: changeable, not saveable, not per namespace.
+  slot.result = select === 3 ? 4 : value
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.1.12 */
+function getLogPage(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
+  const cdw10 = view.getUint32(at + SqeOffset.CDW10, true)
+  const upper = view.getUint16(at + SqeOffset.CDW11, true)
+  const lengthBytes = (upper * 0x10000 + (cdw10 >>> 16) + 1) * 4
+  const offset = view.getUint32(at + SqeOffset.CDW12, true)
+  const page = logPage(controller, cdw10 & 0xff)
+  if (page === null) return Status.INVALID_LOG_PAGE | STATUS_DNR
+  if (offset % 4 !== 0 || offset > page.length || view.getUint32(at + SqeOffset.CDW13, true) !== 0)
+    return INVALID_FIELD
+  if (lengthBytes > controller.logBytesMax) return INVALID_FIELD
+  const data = new Uint8Array(lengthBytes)
+  data.set(page.subarray(offset, offset + lengthBytes))
+  return sendData(controller, slot, view, at, data)
+}
+
+function logPage(controller: Controller, id: number): Uint8Array | null {
+  switch (id) {
+    case LogId.ERROR:
+      return errorLog()
+    case LogId.SMART:
+      return smartLog(controller.stats)
+    case LogId.FIRMWARE_SLOT:
+      return firmwareLog(controller.identity.firmwareRevision)
+    default:
+      return null
+  }
+}
+
+/** Writes to host memory what a command returns. */
+function sendData(
+  controller: Controller,
+  slot: CommandSlot,
+  view: DataView,
+  at: number,
+  data: Uint8Array,
+): number {
+  const { io } = slot
+  const status = controller.dataPointer.resolve(view, at, data.length, BusAccess.WRITE, io)
+  if (status !== Status.SUCCESS) return status
+  let done = 0
+  for (let i = 0; i < io.count; i++) {
+    const length = io.lengths[i] ?? 0
+    io.sides[i]?.bytes.set(data.subarray(done, done + length), io.offsets[i] ?? 0)
+    done += length
+  }
+  return Status.SUCCESS
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { type StoreCompletion, StoreIo } from './contracts.ts'
+import type { SubmissionQueue } from './queues.ts'
+
+/** A command between fetch and completion. Made with the controller and used again. */
+export class CommandSlot {
+  readonly io: StoreIo
+  sq: SubmissionQueue | null = null
+  commandId = 0
+  opcode = 0
+  /** Write through: a flush follows the write. */
+  fua = false
+  /** DW0 of the completion. */
+  result = 0
+  status = 0
+  /** Where the namespace counts, for reads and writes. */
+  nsid = 0
+  next: CommandSlot | null = null
+
+  constructor(index: number, completion: StoreCompletion) {
+    this.io = new StoreIo(index, completion)
+  }
+}
+
+/** Slots that are free, and all of them by index. */
+export class SlotPool {
+  readonly slots: CommandSlot[] = []
+  #free: CommandSlot | null = null
+  outstanding = 0
+
+  constructor(count: number, completion: StoreCompletion) {
+    for (let index = 0; index < count; index++) {
+      const slot = new CommandSlot(index, completion)
+      slot.next = this.#free
+      this.#free = slot
+      this.slots.push(slot)
+    }
+  }
+
+  get hasFree(): boolean {
+    return this.#free !== null
+  }
+
+  take(): CommandSlot | null {
+    const slot = this.#free
+    if (slot === null) return null
+    this.#free = slot.next
+    slot.next = null
+    slot.fua = false
+    slot.result = 0
+    slot.status = 0
+    slot.io.count = 0
+    this.outstanding++
+    return slot
+  }
+
+  give(slot: CommandSlot): void {
+    slot.sq = null
+    slot.next = this.#free
+    this.#free = slot
+    this.outstanding--
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { RegionSide } from '@iolayers/dma-mapping'
+import type { KernelError, Op } from '@iolayers/kernel'
+
+/** The registers of a controller, as a PCI memory BAR shows them. Accesses are of 4 bytes at offsets that are multiples of 4. */
+export interface RegisterBar {
+  readonly sizeBytes: number
+  read32(offset: number): number
+  write32(offset: number, value: number): void
+}
+
+/** Where a controller's interrupts go. Called from scheduler-run work, never from inside a register access. */
+export interface InterruptSink {
+  raise(vector: number): void
+  lower(vector: number): void
+}
+
+export const StoreOp = { READ: 0, WRITE: 1, FLUSH: 2 } as const
+export type StoreOp = (typeof StoreOp)[keyof typeof StoreOp]
+
+/** Told once about the end of each I/O that a store was given. */
+export interface StoreCompletion {
+  /** `status` is an NVMe status, `Status.SUCCESS` for done. */
+  storeDone(io: StoreIo, status: number): void
+}
+
+/**
+ * One I/O for a store: where on the medium, and which bytes of memory, in order. Owned by the controller and used again; its arrays
+ * only grow. The store may look at it until it calls `completion.storeDone`.
+ */
+export class StoreIo {
+  readonly completion: StoreCompletion
+  /** For the owner. */
+  readonly index: number
+  op: StoreOp = StoreOp.FLUSH
+  offsetBytes = 0
+  lengthBytes = 0
+  /** Ranges in use; they add up to `lengthBytes`. */
+  count = 0
+  readonly sides: RegionSide[] = []
+  /** Byte offsets in the bytes of each side. */
+  readonly offsets: number[] = []
+  readonly lengths: number[] = []
+
+  constructor(index: number, completion: StoreCompletion) {
+    this.index = index
+    this.completion = completion
+  }
+
+  /** Adds a range, or lengthens the last one when it goes on there. */
+  addRange(side: RegionSide, offset: number, length: number): void {
+    const last = this.count - 1
+    if (last >= 0 && this.sides[last] === side) {
+      const end = (this.offsets[last] ?? 0) + (this.lengths[last] ?? 0)
+      if (end === offset) {
+        this.lengths[last] = (this.lengths[last] ?? 0) + length
+        return
+      }
+    }
+    this.sides[this.count] = side
+    this.offsets[this.count] = offset
+    this.lengths[this.count] = length
+    this.count++
+  }
+}
+
+/** What a namespace keeps its blocks in. It moves the bytes itself, straight between the medium and the pages of the I/O. */
+export interface NamespaceStore {
+  readonly sizeBytes: number
+  /** Why the last I/O failed, where the store knows more than a status; null otherwise. */
+  readonly lastError: KernelError | null
+  /** Starts an I/O inside the store. It ends by `io.completion.storeDone`, possibly before this returns. Atomic. */
+  submit(io: StoreIo): void
+  /** Returns when nothing is in flight and what it held is given back. Idempotent. */
+  close(): Op<void>
+}
+
+export interface NamespaceInit {
+  readonly store: NamespaceStore
+  /** 512 or 4096; 512 by default. */
+  readonly logicalBlockBytes?: number
+}
+
+/** Counters of a controller since it was made. */
+export interface NvmeControllerStats {
+  readonly adminCommands: number
+  readonly ioCommands: number
+  /** Commands that ended with an error status. */
+  readonly errors: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly interrupts: number
+  /** Doorbell values that were out of range: ignored. */
+  readonly invalidDoorbells: number
+}

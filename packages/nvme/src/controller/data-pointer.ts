@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// Turns the data pointer of a command into ranges of memory: PRP entries and lists, SGL descriptors and segments. Nothing that a host
+// puts there can make it loop without end, reach memory that the bus does not give, or throw.
+
+import {
+  BusAccess as Access,
+  type BusAccess,
+  type BusMaster,
+  BusRange,
+} from '@iolayers/dma-mapping'
+import {
+  getUint64,
+  PSDT_SHIFT,
+  Psdt,
+  SGL_DESCRIPTOR_BYTES,
+  SglSubType,
+  SglType,
+  SqeOffset,
+  STATUS_DNR,
+  Status,
+  sglAddress,
+  sglLength,
+  sglSubType,
+  sglType,
+} from '../spec/index.ts'
+import type { StoreIo } from './contracts.ts'
+
+const PRP_BYTES = 8
+/** Descriptors looked at for one command before the chain is called invalid: 4 GiB in blocks of 4 KiB. */
+const DESCRIPTORS_MAX = 1 << 20
+
+/** A descriptor named the next segment. No status of the wire has this value. */
+const NEXT_SEGMENT = -1
+
+/** Where a walk along a chain of segments stands. */
+class SegmentCursor {
+  addr = 0
+  lengthBytes = 0
+  last = false
+  leftBytes = 0
+  seen = 0
+}
+
+export interface DataPointerInit {
+  /** CC.MPS, as bytes. */
+  pageBytes: number
+  readonly sgl: boolean
+}
+
+export class DataPointer {
+  readonly init: DataPointerInit
+  readonly #bus: BusMaster
+  readonly #data: BusRange = new BusRange()
+  readonly #list: BusRange = new BusRange()
+  readonly #segment: SegmentCursor = new SegmentCursor()
+
+  constructor(bus: BusMaster, init: DataPointerInit) {
+    this.#bus = bus
+    this.init = init
+  }
+
+  /** Resolves `lengthBytes` of the command at `at` into ranges of `io`; a status, SUCCESS when all of it was found. */
+  resolve(view: DataView, at: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
+    io.count = 0
+    io.lengthBytes = lengthBytes
+    if (lengthBytes === 0) return Status.SUCCESS
+    const psdt = view.getUint8(at + SqeOffset.FLAGS) >>> PSDT_SHIFT
+    if (psdt === Psdt.PRP) return this.#prps(view, at, lengthBytes, access, io)
+    if (!this.init.sgl || psdt === 3) return Status.INVALID_FIELD | STATUS_DNR
+    return this.#sgl(view, at + SqeOffset.DPTR, lengthBytes, access, io)
+  }
+
+  /** @see NVMe Base 2.1, 4.3.1 */
+  #prps(view: DataView, at: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
+    const { pageBytes } = this.init
+    const prp1 = getUint64(view, at + SqeOffset.PRP1)
+    if (prp1 % 4 !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+    const first = Math.min(lengthBytes, pageBytes - (prp1 % pageBytes))
+    const status = this.#addRange(prp1, first, access, io)
+    const left = lengthBytes - first
+    if (status !== Status.SUCCESS || left === 0) return status
+    const prp2 = getUint64(view, at + SqeOffset.PRP2)
+    if (left > pageBytes) return this.#prpList(prp2, left, access, io)
+    if (prp2 % pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+    return this.#addRange(prp2, left, access, io)
+  }
+
+  /** The last entry of a list page points to the next one when more entries are needed than are left in the page. */
+  #prpList(listAddr: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
+    const { pageBytes } = this.init
+    if (listAddr % PRP_BYTES !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+    let addr = listAddr
+    let left = lengthBytes
+    while (left > 0) {
+      const lastOfPage = addr % pageBytes === pageBytes - PRP_BYTES
+      const entry = this.#readPrp(addr)
+      if (entry < 0) return Status.DATA_TRANSFER_ERROR
+      if (entry % pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+      if (lastOfPage && left > pageBytes) {
+        addr = entry
+        continue
+      }
+      const part = Math.min(left, pageBytes)
+      const status = this.#addRange(entry, part, access, io)
+      if (status !== Status.SUCCESS) return status
+      left -= part
+      addr += PRP_BYTES
+    }
+    return Status.SUCCESS
+  }
+
+  #readPrp(addr: number): number {
+    const list = this.#list
+    if (this.#bus.translate(addr, PRP_BYTES, Access.READ, list) < PRP_BYTES) return -1
+    return getUint64(list.side.view, list.offset)
+  }
+
+  /** @see NVMe Base 2.1, 4.3.2 */
+  #sgl(view: DataView, at: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
+    const type = sglType(view, at)
+    if (sglSubType(view, at) !== SglSubType.ADDRESS) return Status.SGL_TYPE_INVALID | STATUS_DNR
+    if (type === SglType.DATA_BLOCK) {
+      if (sglLength(view, at) !== lengthBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+      return this.#addRange(sglAddress(view, at), lengthBytes, access, io)
+    }
+    if (type !== SglType.SEGMENT && type !== SglType.LAST_SEGMENT)
+      return Status.SGL_TYPE_INVALID | STATUS_DNR
+    const length = sglLength(view, at)
+    const last = type === SglType.LAST_SEGMENT
+    return this.#walkSegments(sglAddress(view, at), length, last, lengthBytes, access, io)
+  }
+
+  /** Follows a chain of segments. A segment's last descriptor may name the next segment; in a last segment none may. */
+  #walkSegments(
+    firstAddr: number,
+    firstLength: number,
+    firstIsLast: boolean,
+    lengthBytes: number,
+    access: BusAccess,
+    io: StoreIo,
+  ): number {
+    const segment = this.#segment
+    segment.addr = firstAddr
+    segment.lengthBytes = firstLength
+    segment.last = firstIsLast
+    segment.seen = 0
+    segment.leftBytes = lengthBytes
+    let status = this.#walkSegment(segment, access, io)
+    while (status === NEXT_SEGMENT) status = this.#walkSegment(segment, access, io)
+    if (status !== Status.SUCCESS) return status
+    return segment.leftBytes === 0 ? Status.SUCCESS : Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+  }
+
+  #walkSegment(segment: SegmentCursor, access: BusAccess, io: StoreIo): number {
+    const { addr, lengthBytes, last } = segment
+    if (lengthBytes === 0 || lengthBytes % SGL_DESCRIPTOR_BYTES !== 0) {
+      return Status.INVALID_SGL_SEGMENT | STATUS_DNR
+    }
+    const end = addr + lengthBytes
+    for (let at = addr; at < end; at += SGL_DESCRIPTOR_BYTES) {
+      const status = this.#descriptor(segment, at, access, io)
+      if (status === Status.SUCCESS) continue
+      if (status !== NEXT_SEGMENT) return status
+      const misplaced = last || at + SGL_DESCRIPTOR_BYTES !== end
+      return misplaced ? Status.INVALID_SGL_SEGMENT | STATUS_DNR : NEXT_SEGMENT
+    }
+    return last ? Status.SUCCESS : Status.INVALID_SGL_SEGMENT | STATUS_DNR
+  }
+
+  #descriptor(segment: SegmentCursor, at: number, access: BusAccess, io: StoreIo): number {
+    if (++segment.seen > DESCRIPTORS_MAX) return Status.INVALID_SGL_COUNT | STATUS_DNR
+    const list = this.#list
+    if (this.#bus.translate(at, SGL_DESCRIPTOR_BYTES, Access.READ, list) < SGL_DESCRIPTOR_BYTES) {
+      return Status.DATA_TRANSFER_ERROR
+    }
+    const { view } = list.side
+    const { offset } = list
+    const type = sglType(view, offset)
+    if (sglSubType(view, offset) !== SglSubType.ADDRESS) return Status.SGL_TYPE_INVALID | STATUS_DNR
+    if (type === SglType.SEGMENT || type === SglType.LAST_SEGMENT) {
+      segment.addr = sglAddress(view, offset)
+      segment.lengthBytes = sglLength(view, offset)
+      segment.last = type === SglType.LAST_SEGMENT
+      return NEXT_SEGMENT
+    }
+    if (type !== SglType.DATA_BLOCK) return Status.SGL_TYPE_INVALID | STATUS_DNR
+    const length = sglLength(view, offset)
+    if (length > segment.leftBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+    segment.leftBytes -= length
+    return length === 0
+      ? Status.SUCCESS
+      : this.#addRange(sglAddress(view, offset), length, access, io)
+  }
+
+  #addRange(busAddr: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
+    const data = this.#data
+    let addr = busAddr
+    let left = lengthBytes
+    while (left > 0) {
+      const part = this.#bus.translate(addr, left, access, data)
+      if (part === 0) return Status.DATA_TRANSFER_ERROR
+      io.addRange(data.side, data.offset, part)
+      addr += part
+      left -= part
+    }
+    return Status.SUCCESS
+  }
+}

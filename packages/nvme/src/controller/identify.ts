@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// The data structures that Identify returns.
+
+import {
+  CQES,
+  FR_BYTES,
+  IDENTIFY_BYTES,
+  IdCtrl,
+  IdNs,
+  MN_BYTES,
+  SGLS_SUPPORTED,
+  SN_BYTES,
+  SQES,
+  setUint64,
+  VERSION_2_1,
+} from '../spec/index.ts'
+
+export interface ControllerIdentity {
+  readonly serialNumber: string
+  readonly modelNumber: string
+  readonly firmwareRevision: string
+  readonly subsystemNqn: string
+  /** MDTS: a power of two of pages of 4 KiB; 0 for no limit. */
+  readonly mdts: number
+  readonly sgl: boolean
+  readonly asyncEvents: number
+  readonly aborts: number
+}
+
+/** Highest namespace identifier that can be valid. */
+export const NAMESPACES_MAX = 256
+
+const KELVIN_WARNING = 343
+const KELVIN_CRITICAL = 353
+
+/** @see NVMe Base 2.1, figure 313 */
+export function identifyController(identity: ControllerIdentity): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  const view = new DataView(bytes.buffer)
+  putAscii(bytes, IdCtrl.SN, SN_BYTES, identity.serialNumber)
+  putAscii(bytes, IdCtrl.MN, MN_BYTES, identity.modelNumber)
+  putAscii(bytes, IdCtrl.FR, FR_BYTES, identity.firmwareRevision)
+  view.setUint8(IdCtrl.MDTS, identity.mdts)
+  view.setUint32(IdCtrl.VER, VERSION_2_1, true)
+  view.setUint8(IdCtrl.CNTRLTYPE, 1)
+  view.setUint8(IdCtrl.ACL, identity.aborts - 1)
+  view.setUint8(IdCtrl.AERL, identity.asyncEvents - 1)
+  // One firmware slot, read only.
+  view.setUint8(IdCtrl.FRMW, (1 << 1) | 1)
+  view.setUint16(IdCtrl.WCTEMP, KELVIN_WARNING, true)
+  view.setUint16(IdCtrl.CCTEMP, KELVIN_CRITICAL, true)
+  view.setUint8(IdCtrl.SQES, (SQES << 4) | SQES)
+  view.setUint8(IdCtrl.CQES, (CQES << 4) | CQES)
+  view.setUint32(IdCtrl.NN, NAMESPACES_MAX, true)
+  // A volatile write cache is present; a Flush of all namespaces at once is not supported.
+  view.setUint8(IdCtrl.VWC, 1 | (2 << 1))
+  view.setUint32(IdCtrl.SGLS, identity.sgl ? SGLS_SUPPORTED : 0, true)
+  putText(bytes, IdCtrl.SUBNQN, identity.subsystemNqn)
+  return bytes
+}
+
+/** @see NVM Command Set 1.1, figure 114 */
+export function identifyNamespace(blocks: number, blockShift: number, nsid: number): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  const view = new DataView(bytes.buffer)
+  setUint64(view, IdNs.NSZE, blocks)
+  setUint64(view, IdNs.NCAP, blocks)
+  setUint64(view, IdNs.NUSE, blocks)
+  view.setUint8(IdNs.EUI64 + 7, nsid & 0xff)
+  view.setUint8(IdNs.EUI64, 0x02)
+  view.setUint8(IdNs.LBAF0 + 2, blockShift)
+  return bytes
+}
+
+/** Namespace identification descriptors: the EUI-64 of the namespace. @see NVMe Base 2.1, 5.1.13.2.4 */
+export function identifyDescriptors(nsid: number): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  bytes[0] = 1
+  bytes[1] = 8
+  bytes[4] = 0x02
+  bytes[11] = nsid & 0xff
+  return bytes
+}
+
+/** Active namespaces above `afterNsid`, in order. */
+export function identifyActiveList(nsids: readonly number[], afterNsid: number): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  const view = new DataView(bytes.buffer)
+  nsids
+    .filter((nsid) => nsid > afterNsid)
+    .sort((a, b) => a - b)
+    .slice(0, IDENTIFY_BYTES / 4)
+    .forEach((nsid, index) => {
+      view.setUint32(index * 4, nsid, true)
+    })
+  return bytes
+}
+
+/** ASCII, padded with spaces. */
+function putAscii(bytes: Uint8Array, offset: number, length: number, text: string): void {
+  for (let i = 0; i < length; i++)
+    bytes[offset + i] = i < text.length ? text.charCodeAt(i) & 0x7f : 0x20
+}
+
+/** UTF-8, padded with zeros. */
+function putText(bytes: Uint8Array, offset: number, text: string): void {
+  bytes.set(new TextEncoder().encode(text), offset)
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { CommandSlot } from './command-slot.ts'
+
+/** The controller's end of a completion queue. @see NVMe Base 2.1, 3.3.1 */
+export class CompletionQueue {
+  readonly id: number
+  readonly baseAddr: number
+  readonly entries: number
+  readonly vector: number
+  readonly interruptsEnabled: boolean
+  /** Next entry that the controller writes. */
+  tail = 0
+  /** Next entry that the host reads, as its doorbell last said. */
+  head = 0
+  phase = 1
+  /** Submission queues that complete here. */
+  users = 0
+  /** Posted since the last interrupt. */
+  dirty = false
+  /** Completions that found the queue full, oldest first. */
+  backlogFirst: CommandSlot | null = null
+  backlogLast: CommandSlot | null = null
+
+  constructor(init: {
+    readonly id: number
+    readonly baseAddr: number
+    readonly entries: number
+    readonly vector: number
+    readonly interruptsEnabled: boolean
+  }) {
+    this.id = init.id
+    this.baseAddr = init.baseAddr
+    this.entries = init.entries
+    this.vector = init.vector
+    this.interruptsEnabled = init.interruptsEnabled
+  }
+
+  get full(): boolean {
+    const next = this.tail + 1
+    return (next === this.entries ? 0 : next) === this.head
+  }
+
+  advanceTail(): void {
+    this.tail++
+    if (this.tail < this.entries) return
+    this.tail = 0
+    this.phase ^= 1
+  }
+
+  pushBacklog(slot: CommandSlot): void {
+    slot.next = null
+    if (this.backlogLast === null) this.backlogFirst = slot
+    else this.backlogLast.next = slot
+    this.backlogLast = slot
+  }
+
+  shiftBacklog(): CommandSlot | null {
+    const slot = this.backlogFirst
+    if (slot === null) return null
+    this.backlogFirst = slot.next
+    if (this.backlogFirst === null) this.backlogLast = null
+    slot.next = null
+    return slot
+  }
+}
+
+/** The controller's end of a submission queue. */
+export class SubmissionQueue {
+  readonly id: number
+  readonly baseAddr: number
+  readonly entries: number
+  readonly cq: CompletionQueue
+  /** Next entry that the controller fetches. */
+  head = 0
+  /** One past the last entry that is ready, as the doorbell last said. */
+  tail = 0
+  /** Commands fetched and not completed. */
+  outstanding = 0
+  /** The Delete command that waits for them. */
+  deletion: CommandSlot | null = null
+
+  constructor(init: {
+    readonly id: number
+    readonly baseAddr: number
+    readonly entries: number
+    readonly cq: CompletionQueue
+  }) {
+    this.id = init.id
+    this.baseAddr = init.baseAddr
+    this.entries = init.entries
+    this.cq = init.cq
+  }
+
+  /** Entries ready without going round the end of the ring. */
+  get readyInARow(): number {
+    return this.tail >= this.head ? this.tail - this.head : this.entries - this.head
+  }
+
+  advanceHead(): void {
+    this.head++
+    if (this.head === this.entries) this.head = 0
+  }
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// A namespace in a file: readv and writev straight between the file and the pages of the I/O. With O_DIRECT, where the file system takes
+// it, the kernel below does no copy either: a WebAssembly memory is page-aligned, so its bytes may be the target of a direct read.
+//
+// The file may end inside the last logical block: what is missing reads as zeros, and a write puts the whole block there, which the owner
+// of the file cuts off again.
+
+import { closeSync, constants, fdatasync, fstatSync, openSync, readv, writev } from 'node:fs'
+import {
+  assert,
+  DeferredCall,
+  errnoName,
+  type Kernel,
+  KernelError,
+  type Op,
+  WaitQueue,
+} from '@iolayers/kernel'
+import { type NamespaceStore, type StoreIo, StoreOp } from '../controller/index.ts'
+import { Status } from '../spec/index.ts'
+import { ViewCache } from './view-cache.ts'
+
+export interface FileStoreInit {
+  readonly path: string
+  readonly readOnly?: boolean
+  /** Ask for O_DIRECT; where the file system refuses, the page cache is used instead. Default false. */
+  readonly direct?: boolean
+  /** Bytes of the medium; by default the file's size, rounded up to whole blocks of 512. */
+  readonly sizeBytes?: number
+}
+
+export interface FileStore extends NamespaceStore {
+  /** Whether the file is open with O_DIRECT. */
+  readonly direct: boolean
+}
+
+const BLOCK_BYTES = 512
+/** @see IOV_MAX of POSIX, UIO_MAXIOV of Linux */
+const IOV_MAX = 1024
+
+/** Opens the file. Throws what opening it throws, and EINVAL for an empty size. The store owns the descriptor. */
+export function createFileStore(
+  components: { readonly kernel: Kernel },
+  init: FileStoreInit,
+): FileStore {
+  return new Store(components.kernel, init)
+}
+
+class Store implements FileStore {
+  readonly sizeBytes: number
+  readonly #kernel: Kernel
+  readonly #path: string
+  readonly #readOnly: boolean
+  /** Where the file ended when it was opened: reads may be short only past it. */
+  readonly #endBytes: number
+  readonly #transfers: Transfer[] = []
+  readonly #idle: WaitQueue
+  readonly views: ViewCache = new ViewCache()
+  lastError: KernelError | null = null
+  direct: boolean
+  fd: number
+  readonly #retired: number[] = []
+  #inFlight = 0
+
+  constructor(kernel: Kernel, init: FileStoreInit) {
+    this.#kernel = kernel
+    this.#path = init.path
+    this.#readOnly = init.readOnly ?? false
+    this.#idle = new WaitQueue(kernel.scheduler, `I/O on ${init.path}`)
+    const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
+    const opened = openPreferDirect(init.path, access, init.direct ?? false)
+    this.fd = opened.fd
+    this.direct = opened.direct
+    this.#endBytes = fstatSync(this.fd).size
+    this.sizeBytes = init.sizeBytes ?? Math.ceil(this.#endBytes / BLOCK_BYTES) * BLOCK_BYTES
+  }
+
+  submit(io: StoreIo): void {
+    if (this.fd < 0 || (this.#readOnly && io.op === StoreOp.WRITE)) {
+      io.completion.storeDone(io, Status.INTERNAL_ERROR)
+      return
+    }
+    this.#inFlight++
+    let transfer = this.#transfers[io.index]
+    if (transfer === undefined) {
+      transfer = new Transfer(this, this.#kernel)
+      this.#transfers[io.index] = transfer
+    }
+    transfer.start(io)
+  }
+
+  *close(): Op<void> {
+    yield* this.#idle.waitEvent(() => this.#inFlight === 0)
+    if (this.fd < 0) return
+    for (const fd of [this.fd, ...this.#retired.splice(0)]) closeSync(fd)
+    this.fd = -1
+    this.views.clear()
+  }
+
+  done(io: StoreIo, status: number): void {
+    this.#inFlight--
+    io.completion.storeDone(io, status)
+    if (this.#inFlight === 0) this.#idle.wakeUpAll()
+  }
+
+  /** How many of the bytes from a position on the file had when it was opened. */
+  expectedBytes(positionBytes: number, lengthBytes: number): number {
+    return Math.max(0, Math.min(lengthBytes, this.#endBytes - positionBytes))
+  }
+
+  /** Remembers why, for messages, and gives the status that a host is told. */
+  fail(io: StoreIo, error: NodeJS.ErrnoException): number {
+    const code = errnoName(error.errno ?? 0) ?? 'EIO'
+    const verb =
+      io.op === StoreOp.READ ? 'reading' : io.op === StoreOp.WRITE ? 'writing' : 'syncing'
+    this.lastError = new KernelError(
+      code,
+      `${verb} ${this.#path} at offset ${io.offsetBytes}: ${code}`,
+      { cause: error },
+    )
+    return statusOfErrno(code, io.op)
+  }
+
+  shrank(io: StoreIo, lengthBytes: number): number {
+    const message = `${this.#path} shrank while it was read: it had ${this.#endBytes} bytes, now it ends at ${lengthBytes}`
+    this.lastError = new KernelError('EIO', message)
+    return statusOfErrno('EIO', io.op)
+  }
+
+  /** The file system refused O_DIRECT for an I/O: from now on through the page cache. */
+  giveUpDirect(): boolean {
+    if (!this.direct) return false
+    const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
+    const fd = openSync(this.#path, access)
+    // Transfers that began on the old descriptor end on it, so it stays open until the end.
+    this.#retired.push(this.fd)
+    this.fd = fd
+    this.direct = false
+    return true
+  }
+}
+
+/** One I/O at the file: as many system calls as it takes. Made once for each of the controller's slots. */
+class Transfer {
+  readonly #store: Store
+  readonly #kernel: Kernel
+  readonly #completed: DeferredCall
+  readonly #onDone: (error: NodeJS.ErrnoException | null, bytes: number) => void
+  readonly #onSynced: (error: NodeJS.ErrnoException | null) => void
+  readonly #batch: Uint8Array[] = []
+  #io: StoreIo | null = null
+  #error: NodeJS.ErrnoException | null = null
+  #bytes = 0
+  /** Next range, and the bytes of it that are done. */
+  #range = 0
+  #within = 0
+  #doneBytes = 0
+  #askedBytes = 0
+
+  constructor(store: Store, kernel: Kernel) {
+    this.#store = store
+    this.#kernel = kernel
+    this.#completed = new DeferredCall('file store', () => this.#onCompletion())
+    this.#onDone = (error, bytes) => {
+      this.#error = error
+      this.#bytes = bytes
+      this.#kernel.scheduler.external(this.#completed)
+    }
+    this.#onSynced = (error) => this.#onDone(error, 0)
+  }
+
+  start(io: StoreIo): void {
+    assert(this.#io === null, 'a store slot was used twice at once')
+    this.#io = io
+    this.#range = 0
+    this.#within = 0
+    this.#doneBytes = 0
+    if (io.op === StoreOp.FLUSH) {
+      fdatasync(this.#store.fd, this.#onSynced)
+      return
+    }
+    this.#issue(io)
+  }
+
+  #issue(io: StoreIo): void {
+    const batch = this.#batch
+    batch.length = 0
+    this.#askedBytes = 0
+    let within = this.#within
+    for (let i = this.#range; i < io.count && batch.length < IOV_MAX; i++) {
+      const side = io.sides[i]
+      assert(side !== undefined, 'a store I/O with a hole in its ranges')
+      const length = (io.lengths[i] ?? 0) - within
+      batch.push(this.#store.views.get(side, (io.offsets[i] ?? 0) + within, length))
+      this.#askedBytes += length
+      within = 0
+    }
+    const position = io.offsetBytes + this.#doneBytes
+    if (io.op === StoreOp.READ) readv(this.#store.fd, batch, position, this.#onDone)
+    else writev(this.#store.fd, batch, position, this.#onDone)
+  }
+
+  #onCompletion(): void {
+    const io = this.#io
+    assert(io !== null, 'a file I/O ended twice')
+    const error = this.#error
+    if (error !== null) {
+      const refusesDirect =
+        error.code === 'EINVAL' && this.#doneBytes === 0 && io.op !== StoreOp.FLUSH
+      if (refusesDirect && this.#store.giveUpDirect()) this.#issue(io)
+      else this.#finish(io, this.#store.fail(io, error))
+      return
+    }
+    if (io.op === StoreOp.FLUSH) {
+      this.#finish(io, Status.SUCCESS)
+      return
+    }
+    this.#advance(io, this.#bytes)
+    if (this.#doneBytes === io.lengthBytes) this.#finish(io, Status.SUCCESS)
+    else if (this.#bytes > 0 && this.#bytes === this.#askedBytes) this.#issue(io)
+    else this.#onShort(io)
+  }
+
+  /** Fewer bytes than asked for: the end of the file, a full disk on its way, or a signal below. */
+  #onShort(io: StoreIo): void {
+    if (io.op === StoreOp.WRITE || this.#bytes > 0) {
+      const atEnd =
+        io.op === StoreOp.READ &&
+        this.#doneBytes >= this.#store.expectedBytes(io.offsetBytes, io.lengthBytes)
+      if (!atEnd && this.#bytes > 0) {
+        this.#issue(io)
+        return
+      }
+    }
+    if (io.op === StoreOp.WRITE) {
+      this.#finish(
+        io,
+        this.#store.fail(
+          io,
+          Object.assign(new Error('wrote nothing'), { errno: -28, code: 'ENOSPC' }),
+        ),
+      )
+      return
+    }
+    if (this.#doneBytes < this.#store.expectedBytes(io.offsetBytes, io.lengthBytes)) {
+      this.#finish(io, this.#store.shrank(io, io.offsetBytes + this.#doneBytes))
+      return
+    }
+    this.#zeroRest(io)
+    this.#finish(io, Status.SUCCESS)
+  }
+
+  #advance(io: StoreIo, bytes: number): void {
+    this.#doneBytes += bytes
+    let left = bytes
+    while (left > 0) {
+      const length = (io.lengths[this.#range] ?? 0) - this.#within
+      if (left < length) {
+        this.#within += left
+        return
+      }
+      left -= length
+      this.#range++
+      this.#within = 0
+    }
+  }
+
+  #zeroRest(io: StoreIo): void {
+    let within = this.#within
+    for (let i = this.#range; i < io.count; i++) {
+      const offset = io.offsets[i] ?? 0
+      io.sides[i]?.bytes.fill(0, offset + within, offset + (io.lengths[i] ?? 0))
+      within = 0
+    }
+  }
+
+  #finish(io: StoreIo, status: number): void {
+    this.#io = null
+    this.#store.done(io, status)
+  }
+}
+
+function openPreferDirect(
+  path: string,
+  access: number,
+  direct: boolean,
+): { fd: number; direct: boolean } {
+  // Not every system has the flag.
+  const flag: number | undefined = constants.O_DIRECT
+  if (!direct || flag === undefined) return { fd: openSync(path, access), direct: false }
+  try {
+    return { fd: openSync(path, access | flag), direct: true }
+  } catch (error) {
+    const refused = error instanceof Error && 'code' in error && error.code === 'EINVAL'
+    if (!refused) throw error
+    return { fd: openSync(path, access), direct: false }
+  }
+}
+
+/** What Linux's own target answers for the same errors. @see drivers/nvme/target/core.c errno_to_nvme_status */
+function statusOfErrno(code: string, op: StoreOp): number {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return Status.CAPACITY_EXCEEDED
+  if (op === StoreOp.WRITE) return Status.WRITE_FAULT
+  return op === StoreOp.READ ? Status.UNRECOVERED_READ : Status.INTERNAL_ERROR
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+/** Byte offsets in the Identify Controller data structure. @see NVMe Base 2.1, figure 313 */
+export const IdCtrl = {
+  VID: 0,
+  SSVID: 2,
+  SN: 4,
+  MN: 24,
+  FR: 64,
+  RAB: 72,
+  IEEE: 73,
+  CMIC: 76,
+  MDTS: 77,
+  CNTLID: 78,
+  VER: 80,
+  RTD3R: 84,
+  RTD3E: 88,
+  OAES: 92,
+  CTRATT: 96,
+  CNTRLTYPE: 111,
+  OACS: 256,
+  ACL: 258,
+  AERL: 259,
+  FRMW: 260,
+  LPA: 261,
+  ELPE: 262,
+  NPSS: 263,
+  WCTEMP: 266,
+  CCTEMP: 268,
+  SQES: 512,
+  CQES: 513,
+  MAXCMD: 514,
+  NN: 516,
+  ONCS: 520,
+  FUSES: 522,
+  FNA: 524,
+  VWC: 525,
+  AWUN: 526,
+  AWUPF: 528,
+  SGLS: 536,
+  MNAN: 540,
+  SUBNQN: 768,
+  PSD0: 2048,
+} as const
+
+export const SN_BYTES = 20
+export const MN_BYTES = 40
+export const FR_BYTES = 8
+export const SUBNQN_BYTES = 256
+
+/** SGL support: bits 1:0, 1 means without alignment or granularity demands. @see NVMe Base 2.1, figure 313, SGLS */
+export const SGLS_SUPPORTED = 1
+
+/** Byte offsets in the NVM command set's Identify Namespace data structure. @see NVM Command Set 1.1, figure 114 */
+export const IdNs = {
+  NSZE: 0,
+  NCAP: 8,
+  NUSE: 16,
+  NSFEAT: 24,
+  NLBAF: 25,
+  FLBAS: 26,
+  MC: 27,
+  DPC: 28,
+  DPS: 29,
+  NMIC: 30,
+  NSATTR: 99,
+  NGUID: 104,
+  EUI64: 120,
+  LBAF0: 128,
+} as const
+
+export const IDENTIFY_BYTES = 4096

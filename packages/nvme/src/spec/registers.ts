@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+/**
+ * Offsets of the controller's registers in its BAR.
+ * @see NVMe over PCIe Transport 1.1, 3.1; NVMe Base 2.1, 3.1.4
+ */
+export const Reg = {
+  CAP: 0x00,
+  VS: 0x08,
+  INTMS: 0x0c,
+  INTMC: 0x10,
+  CC: 0x14,
+  CSTS: 0x1c,
+  NSSR: 0x20,
+  AQA: 0x24,
+  ASQ: 0x28,
+  ACQ: 0x30,
+  /** First doorbell: the admin submission queue's tail. */
+  DBS: 0x1000,
+} as const
+
+/** Major 2, minor 1. @see NVMe Base 2.1, 3.1.4.2 */
+export const VERSION_2_1 = 0x0002_0100
+
+/** Controller configuration. @see NVMe Base 2.1, 3.1.4.5 */
+export const Cc = {
+  EN: 0x1,
+  CSS_SHIFT: 4,
+  MPS_SHIFT: 7,
+  AMS_SHIFT: 11,
+  SHN_SHIFT: 14,
+  IOSQES_SHIFT: 16,
+  IOCQES_SHIFT: 20,
+} as const
+
+/** Shutdown notification values of CC.SHN. */
+export const Shn = { NONE: 0, NORMAL: 1, ABRUPT: 2 } as const
+
+/** Controller status. @see NVMe Base 2.1, 3.1.4.6 */
+export const Csts = {
+  RDY: 0x1,
+  CFS: 0x2,
+  SHST_SHIFT: 2,
+  SHST_MASK: 0xc,
+} as const
+
+/** Shutdown status values of CSTS.SHST. */
+export const Shst = { NORMAL: 0, OCCURRING: 1, COMPLETE: 2 } as const
+
+/** Size of a submission and of a completion queue entry, as powers of two. */
+export const SQES = 6
+export const CQES = 4
+export const SQE_BYTES = 64
+export const CQE_BYTES = 16
