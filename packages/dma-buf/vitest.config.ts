@@ -8,5 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     passWithNoTests: true,
+    // For a busy machine: the simulations take about a second on an idle one.
+    testTimeout: 60_000,
   },
 })
