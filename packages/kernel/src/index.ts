@@ -46,7 +46,8 @@ export { PercpuRef } from './sync/percpu-ref.ts'
 export { Rcu, RcuHead } from './sync/rcu.ts'
 export { REFCOUNT_SATURATED, RefCount } from './sync/refcount.ts'
 export { WaitQueue } from './sync/wait-queue.ts'
-export { WwAcquireCtx, WwClass, WwMutex } from './sync/ww-mutex.ts'
+export { WwAcquireCtx, WwClass } from './sync/ww-acquire-ctx.ts'
+export { WwMutex } from './sync/ww-mutex.ts'
 export {
   type TraceEvent,
   Tracepoint,

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '../sched/op.ts'
+import { Errno } from '../errno.ts'
+import type { Op, Park } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
-import { WaitQueue } from './wait-queue.ts'
+import { currentTask, startTimeout } from '../sched/sleep.ts'
+import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
 
+/** What `completeAll` sets the count to. @see kernel/sched/completion.c UINT_MAX */
 const ALL = 0x7fff_ffff
 
 /**
- * Something that happens: tasks wait until it has.
+ * Something that happens: tasks wait until it has. Waiters are let through in the order in which
+ * they came.
  *
  * @see kernel/sched/completion.c
  */
-export class Completion {
-  readonly #queue: WaitQueue
-  readonly #isDone: () => boolean
-  #done: number
+export class Completion implements Park {
+  readonly what: string
+  readonly #scheduler: Scheduler
+  readonly #waiters: WaitList = new WaitList()
+  #done = 0
 
   constructor(scheduler: Scheduler, name: string) {
-    this.#queue = new WaitQueue(scheduler, name)
-    this.#done = 0
-    this.#isDone = () => this.#done > 0
+    this.#scheduler = scheduler
+    this.what = name
   }
 
   get done(): boolean {
@@ -30,39 +34,80 @@ export class Completion {
   /** Lets one waiter through, now or later. */
   complete(): void {
     if (this.#done < ALL) this.#done++
-    this.#queue.wakeUp()
+    const task = this.#waiters.shift()
+    if (task !== null) this.#scheduler.wake(task)
   }
 
-  /** Lets all waiters through, now and for ever. */
+  /** Lets all waiters through, now and until `reinit`. */
   completeAll(): void {
     this.#done = ALL
-    this.#queue.wakeUpAll()
+    for (let task = this.#waiters.shift(); task !== null; task = this.#waiters.shift()) {
+      this.#scheduler.wake(task)
+    }
   }
 
+  /** Not while anybody waits. */
   reinit(): void {
     this.#done = 0
   }
 
-  *wait(): Op<void> {
-    yield* this.#queue.waitEvent(this.#isDone)
-    this.#take()
+  /** Goes through if that needs no waiting. @see try_wait_for_completion */
+  tryWait(): boolean {
+    if (this.#done === 0) return false
+    if (this.#done !== ALL) this.#done--
+    return true
   }
 
-  /** 0, or -ERESTARTSYS. */
+  *wait(): Op<void> {
+    if (!this.tryWait()) yield* this.#wait(false, false)
+  }
+
+  /** 0, or -ERESTARTSYS when a signal came first. */
   *waitInterruptible(): Op<number> {
-    const result = yield* this.#queue.waitEventInterruptible(this.#isDone)
-    if (result === 0) this.#take()
-    return result
+    if (this.tryWait()) return 0
+    return (yield* this.#wait(true, false)) ? 0 : -Errno.ERESTARTSYS
   }
 
   /** The nanoseconds left, at least 1; 0 when the time ran out. */
   *waitTimeout(timeoutNs: number): Op<number> {
-    const left = yield* this.#queue.waitEventTimeout(this.#isDone, timeoutNs)
-    if (left > 0) this.#take()
-    return left
+    return yield* this.#timed(timeoutNs, false)
   }
 
-  #take(): void {
-    if (this.#done !== ALL) this.#done--
+  /** As `waitTimeout`, or -ERESTARTSYS when a signal came first. */
+  *waitInterruptibleTimeout(timeoutNs: number): Op<number> {
+    return yield* this.#timed(timeoutNs, true)
+  }
+
+  *#timed(timeoutNs: number, interruptible: boolean): Op<number> {
+    if (this.tryWait()) return Math.max(1, timeoutNs)
+    if (timeoutNs <= 0) return 0
+    const task = currentTask(this.#scheduler)
+    startTimeout(task, timeoutNs)
+    try {
+      if (yield* this.#wait(interruptible, true)) {
+        return Math.max(1, (task.timer?.deadlineNs ?? 0) - this.#scheduler.nowNs())
+      }
+    } finally {
+      task.timer?.cancel()
+    }
+    return task.timedOut ? 0 : -Errno.ERESTARTSYS
+  }
+
+  /** False when a signal or the task's timeout ended the wait. */
+  *#wait(interruptible: boolean, timed: boolean): Op<boolean> {
+    const task = currentTask(this.#scheduler)
+    task.interruptible = interruptible
+    try {
+      for (;;) {
+        if (this.tryWait()) return true
+        if (timed && task.timedOut) return false
+        if (interruptible && task.signalPending) return false
+        if (task.wait.list === null) this.#waiters.pushLast(task.wait)
+        yield this
+      }
+    } finally {
+      task.interruptible = false
+      leaveWaitList(task.wait)
+    }
   }
 }

@@ -5,12 +5,12 @@ import { assert } from '../assert.ts'
 import { Errno } from '../errno.ts'
 import type { Op, Park } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
-import { currentTask } from '../sched/sleep.ts'
+import { currentTask, yieldNow } from '../sched/sleep.ts'
 import type { Task } from '../sched/task.ts'
 import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
 
 /**
- * A sleeping lock, handed over in the order of waiting.
+ * A sleeping lock, handed over in the order of waiting; only its holder unlocks it.
  *
  * @see kernel/locking/mutex.c
  */
@@ -43,14 +43,26 @@ export class Mutex implements Park {
     yield* this.#lock(false)
   }
 
-  /** 0, or -ERESTARTSYS without the lock. */
+  /** 0, or -ERESTARTSYS without the lock (the kernel's `mutex_lock_interruptible` says EINTR). */
   *lockInterruptible(): Op<number> {
     return (yield* this.#lock(true)) ? 0 : -Errno.ERESTARTSYS
+  }
+
+  unlock(): void {
+    assert(this.#owner !== null, 'a mutex was unlocked that nobody held')
+    assert(
+      this.#owner === this.#scheduler.current,
+      'a mutex was unlocked by another than its holder',
+    )
+    const task = this.#waiters.shift()
+    this.#owner = task
+    if (task !== null) this.#scheduler.wake(task)
   }
 
   *#lock(interruptible: boolean): Op<boolean> {
     const task = currentTask(this.#scheduler)
     assert(this.#owner !== task, 'a task locks a mutex that it holds')
+    if (this.#scheduler.exploring) yield* yieldNow(this.#scheduler)
     if (this.tryLock()) return true
     this.#waiters.pushLast(task.wait)
     task.interruptible = interruptible
@@ -64,12 +76,5 @@ export class Mutex implements Park {
       task.interruptible = false
       leaveWaitList(task.wait)
     }
-  }
-
-  unlock(): void {
-    assert(this.#owner !== null, 'a mutex was unlocked that nobody held')
-    const task = this.#waiters.shift()
-    this.#owner = task
-    if (task !== null) this.#scheduler.wake(task)
   }
 }

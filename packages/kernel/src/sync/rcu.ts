@@ -19,27 +19,29 @@ export class RcuHead {
 }
 
 /**
- * Read-copy-update for one thread. A read section is plain code, so it can only be interrupted at a choice point, where other actors
- * run nested in it. A grace period is over when no section that was open at its start is open still; because
- * sections nest strictly, that is the next moment with none open at all, and callbacks run from a deferred call after it.
+ * Read-copy-update for one thread. A read section is plain code, so it can only be interrupted at
+ * a choice point, where other actors run nested in it. A grace period is over when no section that
+ * was open at its start is open still; because sections nest strictly, that is the next moment
+ * with none open at all. A section that opens later holds nothing up, as in the kernel.
+ *
+ *   call: section open -> waiting --last section closes--> ready -> run by a deferred call
+ *         none open    -> ready
  *
  * @see kernel/rcu/tree.c
  */
 export class Rcu {
   readonly #scheduler: Scheduler
   readonly #call: DeferredCall
+  readonly #waiting: HeadList = new HeadList()
+  readonly #ready: HeadList = new HeadList()
   /** Callbacks run so far. */
   callbacks = 0
-  #readers: number
-  #first: RcuHead | null
-  #last: RcuHead | null
+  #readers = 0
+  #running = false
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler
     this.#call = new DeferredCall('rcu callbacks', () => this.#runCallbacks())
-    this.#readers = 0
-    this.#first = null
-    this.#last = null
   }
 
   /** Read sections that are open now. */
@@ -60,45 +62,93 @@ export class Rcu {
     this.#readers--
     const task = this.#scheduler.current
     if (task !== null) task.atomicDepth--
-    if (this.#readers === 0 && this.#first !== null) this.#scheduler.queue(this.#call)
+    if (this.#readers > 0 || this.#waiting.first === null) return
+    this.#ready.append(this.#waiting)
+    this.#scheduler.queue(this.#call)
   }
 
   /** Runs `head.fn` after a grace period, in atomic context. @see kernel/rcu/tree.c call_rcu */
   call(head: RcuHead): void {
     assert(!head.queued, 'an RCU head was queued twice')
     head.queued = true
-    head.next = null
-    if (this.#last === null) this.#first = head
-    else this.#last.next = head
-    this.#last = head
+    if (this.#readers > 0) {
+      this.#waiting.push(head)
+      return
+    }
+    this.#ready.push(head)
     this.#scheduler.queue(this.#call)
   }
 
   /** Returns after a grace period. @see kernel/rcu/tree.c synchronize_rcu */
   *synchronize(): Op<void> {
-    const over = new Completion(this.#scheduler, 'an RCU grace period')
+    yield* this.#callAndWait('an RCU grace period')
+  }
+
+  /**
+   * Returns when every callback that was queued before has ended. (Callbacks run in the order of
+   * queueing and never nested, so the last one stands for all.)
+   *
+   * @see kernel/rcu/tree.c rcu_barrier
+   */
+  *barrier(): Op<void> {
+    yield* this.#callAndWait('the RCU callbacks queued before')
+  }
+
+  *#callAndWait(what: string): Op<void> {
+    const over = new Completion(this.#scheduler, what)
     this.call(new RcuHead(() => over.complete()))
     yield* over.wait()
   }
 
-  /** Returns when every callback that was queued before has run. @see kernel/rcu/tree.c rcu_barrier */
-  *barrier(): Op<void> {
-    yield* this.synchronize()
+  #runCallbacks(): void {
+    // Nested in a callback, at a choice point: the outer one goes on with the list.
+    if (this.#running) return
+    this.#running = true
+    const last = this.#ready.last
+    for (let head = this.#ready.shift(); head !== null; head = this.#ready.shift()) {
+      this.#runCallback(head)
+      if (head === last) break
+    }
+    this.#running = false
+    if (this.#ready.first !== null) this.#scheduler.queue(this.#call)
   }
 
-  #runCallbacks(): void {
-    // Run nested in an open section (at a choice point): the close of that section queues us again.
-    if (this.#readers > 0) return
-    let head = this.#first
-    this.#first = null
-    this.#last = null
-    while (head !== null) {
-      const next = head.next
-      head.next = null
-      head.queued = false
-      this.callbacks++
+  #runCallback(head: RcuHead): void {
+    head.queued = false
+    this.callbacks++
+    try {
       head.fn()
-      head = next
+    } catch (error) {
+      this.#scheduler.raise(error, 'an RCU callback')
     }
+  }
+}
+
+class HeadList {
+  first: RcuHead | null = null
+  last: RcuHead | null = null
+
+  push(head: RcuHead): void {
+    if (this.last === null) this.first = head
+    else this.last.next = head
+    this.last = head
+  }
+
+  shift(): RcuHead | null {
+    const head = this.first
+    if (head === null) return null
+    this.first = head.next
+    if (this.first === null) this.last = null
+    head.next = null
+    return head
+  }
+
+  /** Takes over everything that `other` holds. */
+  append(other: HeadList): void {
+    if (this.last === null) this.first = other.first
+    else this.last.next = other.first
+    this.last = other.last
+    other.first = null
+    other.last = null
   }
 }

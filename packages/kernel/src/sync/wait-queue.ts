@@ -9,14 +9,16 @@ import type { Task } from '../sched/task.ts'
 import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
 
 /**
- * Tasks that wait for a condition. Whoever makes the condition true wakes the queue; each waiter looks for itself.
+ * Tasks that wait for a condition. Whoever makes the condition true wakes the queue; each waiter
+ * looks for itself. Waiting allocates nothing but the generator.
  *
  * @see include/linux/wait.h
  */
 export class WaitQueue implements Park {
   readonly what: string
   readonly #scheduler: Scheduler
-  readonly #waiters: WaitList = new WaitList()
+  readonly #shared: WaitList = new WaitList()
+  readonly #exclusive: WaitList = new WaitList()
 
   constructor(scheduler: Scheduler, name: string) {
     this.#scheduler = scheduler
@@ -24,33 +26,44 @@ export class WaitQueue implements Park {
   }
 
   get hasWaiters(): boolean {
-    return !this.#waiters.empty
+    return !this.#shared.empty || !this.#exclusive.empty
   }
 
-  /** Wakes the task that has waited longest. */
+  /** Wakes every ordinary waiter, and of the exclusive ones the one that has waited longest. */
   wakeUp(): void {
-    const task = this.#waiters.shift()
+    this.#wakeList(this.#shared)
+    const task = this.#exclusive.shift()
     if (task !== null) this.#scheduler.wake(task)
   }
 
+  /** Wakes every waiter. */
   wakeUpAll(): void {
-    for (let task = this.#waiters.shift(); task !== null; task = this.#waiters.shift()) {
-      this.#scheduler.wake(task)
-    }
+    this.#wakeList(this.#shared)
+    this.#wakeList(this.#exclusive)
   }
 
   /** Waits until `condition` holds, whatever signals come. */
   *waitEvent(condition: () => boolean): Op<void> {
     if (condition()) return
-    const task = currentTask(this.#scheduler)
-    yield* this.#wait(task, condition, false)
+    yield* this.#wait(this.#shared, condition, false)
+  }
+
+  /** As `waitEvent`, but one `wakeUp` wakes only one of those who wait like this. */
+  *waitEventExclusive(condition: () => boolean): Op<void> {
+    if (condition()) return
+    yield* this.#wait(this.#exclusive, condition, false)
   }
 
   /** 0, or -ERESTARTSYS when a signal came first. */
   *waitEventInterruptible(condition: () => boolean): Op<number> {
     if (condition()) return 0
-    const task = currentTask(this.#scheduler)
-    return (yield* this.#wait(task, condition, true)) ? 0 : -Errno.ERESTARTSYS
+    return (yield* this.#wait(this.#shared, condition, true)) ? 0 : -Errno.ERESTARTSYS
+  }
+
+  /** As `waitEventInterruptible`, but one `wakeUp` wakes only one of those who wait like this. */
+  *waitEventInterruptibleExclusive(condition: () => boolean): Op<number> {
+    if (condition()) return 0
+    return (yield* this.#wait(this.#exclusive, condition, true)) ? 0 : -Errno.ERESTARTSYS
   }
 
   /** The nanoseconds that were left, at least 1, when the condition held in time; 0 when it did not. */
@@ -70,7 +83,7 @@ export class WaitQueue implements Park {
     startTimeout(task, timeoutNs)
     let held: boolean
     try {
-      held = yield* this.#wait(task, () => condition() || task.timedOut, interruptible)
+      held = yield* this.#wait(this.#shared, () => condition() || task.timedOut, interruptible)
     } finally {
       task.timer?.cancel()
     }
@@ -79,21 +92,37 @@ export class WaitQueue implements Park {
     return Math.max(1, (task.timer?.deadlineNs ?? 0) - this.#scheduler.nowNs())
   }
 
-  /** False when a signal ended the wait. */
-  *#wait(task: Task, condition: () => boolean, interruptible: boolean): Op<boolean> {
+  /** False when a signal ended the wait. The condition is looked at before the signal. */
+  *#wait(list: WaitList, condition: () => boolean, interruptible: boolean): Op<boolean> {
+    const task = currentTask(this.#scheduler)
     task.interruptible = interruptible
+    let held = false
     try {
       for (;;) {
-        if (condition()) return true
+        if (condition()) {
+          held = true
+          return true
+        }
         if (interruptible && task.signalPending) return false
-        if (task.wait.list === null) this.#waiters.pushLast(task.wait)
+        if (task.wait.list === null) list.pushLast(task.wait)
         yield this
       }
     } finally {
       task.interruptible = false
-      // A wake that was meant for us and not used goes to the next in line.
-      if (task.wait.list === null && !condition()) this.wakeUp()
-      leaveWaitList(task.wait)
+      this.#leave(task, list, held)
     }
+  }
+
+  /** A wake that only this waiter got, and has no use for, goes to the next in line. */
+  #leave(task: Task, list: WaitList, held: boolean): void {
+    const woken = task.wait.list === null
+    leaveWaitList(task.wait)
+    if (held || !woken || list !== this.#exclusive) return
+    const next = list.shift()
+    if (next !== null) this.#scheduler.wake(next)
+  }
+
+  #wakeList(list: WaitList): void {
+    for (let task = list.shift(); task !== null; task = list.shift()) this.#scheduler.wake(task)
   }
 }

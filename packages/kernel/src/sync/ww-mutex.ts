@@ -1,59 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// Wound-wait locks: any number of them can be held by one transaction, taken in any order, without deadlock. An older transaction
-// (a smaller stamp) that meets a younger holder wounds it; the wounded one finds out at its next lock (EDEADLK), drops everything,
-// and starts again with `lockSlow` on the lock that it lost.
+// Wound-wait locks: any number of them can be held by one transaction, taken in any order, without
+// deadlock. An older transaction (a smaller stamp) that holds locks and meets a younger holder
+// wounds it. As in the kernel the wound is lazy: the younger one finds out when it next has to wait
+// (EDEADLK); then it drops everything, and starts again with `lockSlow` on the lock that it lost.
 
 import { assert } from '../assert.ts'
 import { Errno } from '../errno.ts'
 import type { Op, Park } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
-import { currentTask } from '../sched/sleep.ts'
+import { currentTask, yieldNow } from '../sched/sleep.ts'
 import type { Task } from '../sched/task.ts'
-
-/** Gives transactions their age. @see include/linux/ww_mutex.h struct ww_class */
-export class WwClass {
-  readonly name: string
-  #stamp = 0
-
-  constructor(name: string) {
-    this.name = name
-  }
-
-  nextStamp(): number {
-    return ++this.#stamp
-  }
-}
-
-/** One transaction. @see include/linux/ww_mutex.h struct ww_acquire_ctx */
-export class WwAcquireCtx {
-  readonly stamp: number
-  wounded = false
-  acquired = 0
-  #finished = false
-
-  constructor(wwClass: WwClass) {
-    this.stamp = wwClass.nextStamp()
-  }
-
-  /** Every lock of the transaction has been dropped. */
-  fini(): void {
-    assert(this.acquired === 0, 'a ww transaction ended with locks held')
-    this.#finished = true
-  }
-
-  get finished(): boolean {
-    return this.#finished
-  }
-}
+import type { WwAcquireCtx } from './ww-acquire-ctx.ts'
 
 interface Waiter {
   readonly task: Task
   readonly ctx: WwAcquireCtx | null
 }
 
-/** @see kernel/locking/ww_mutex.h */
+/** @see kernel/locking/ww_mutex.h, Documentation/locking/ww-mutex-design.rst */
 export class WwMutex implements Park {
   readonly what: string
   readonly #scheduler: Scheduler
@@ -81,6 +47,7 @@ export class WwMutex implements Park {
   }
 
   tryLock(ctx: WwAcquireCtx | null): boolean {
+    if (ctx !== null) this.#enter(ctx)
     if (this.#owner !== null) return false
     this.#take(currentTask(this.#scheduler), ctx)
     return true
@@ -91,7 +58,7 @@ export class WwMutex implements Park {
     return yield* this.#lock(ctx, false)
   }
 
-  /** As `lock`, or -ERESTARTSYS when a signal came first. */
+  /** As `lock`, or -ERESTARTSYS when a signal came first (the kernel's says EINTR). */
   *lockInterruptible(ctx: WwAcquireCtx | null): Op<number> {
     return yield* this.#lock(ctx, true)
   }
@@ -99,13 +66,19 @@ export class WwMutex implements Park {
   /** After EDEADLK and with nothing held: waits for the lock that the transaction lost. */
   *lockSlow(ctx: WwAcquireCtx): Op<void> {
     assert(ctx.acquired === 0, 'a ww transaction waits slowly with locks held')
-    ctx.wounded = false
     const result = yield* this.#lock(ctx, false)
     assert(result === 0, 'a slow ww lock failed')
   }
 
+  /** As `lockSlow`: 0, or -ERESTARTSYS when a signal came first. */
+  *lockSlowInterruptible(ctx: WwAcquireCtx): Op<number> {
+    assert(ctx.acquired === 0, 'a ww transaction waits slowly with locks held')
+    return yield* this.#lock(ctx, true)
+  }
+
   unlock(): void {
     assert(this.#owner !== null, 'a ww_mutex was unlocked that nobody held')
+    assert(this.heldByCurrent, 'a ww_mutex was unlocked by another than its holder')
     if (this.#ctx !== null) this.#ctx.acquired--
     this.#owner = null
     this.#ctx = null
@@ -117,11 +90,10 @@ export class WwMutex implements Park {
 
   *#lock(ctx: WwAcquireCtx | null, interruptible: boolean): Op<number> {
     const task = currentTask(this.#scheduler)
-    assert(ctx === null || !ctx.finished, 'a ww lock was taken for a transaction that had ended')
+    if (this.#scheduler.exploring) yield* yieldNow(this.#scheduler)
     if (ctx !== null && this.#ctx === ctx) return -Errno.EALREADY
-    if (mustBackOff(ctx)) return -Errno.EDEADLK
-    if (this.tryLock(ctx)) return 0
     assert(this.#owner !== task, 'a task locks a ww_mutex that it holds')
+    if (this.tryLock(ctx)) return 0
     const waiter: Waiter = { task, ctx }
     this.#enqueue(waiter)
     this.#woundHolder(ctx)
@@ -129,8 +101,11 @@ export class WwMutex implements Park {
     try {
       for (;;) {
         if (this.#owner === task) return 0
-        if (mustBackOff(ctx)) return -Errno.EDEADLK
         if (interruptible && task.signalPending) return -Errno.ERESTARTSYS
+        if (ctx?.wounded === true && ctx.acquired > 0) {
+          ctx.contending = this
+          return -Errno.EDEADLK
+        }
         yield this
       }
     } finally {
@@ -140,15 +115,28 @@ export class WwMutex implements Park {
     }
   }
 
+  /** What a transaction must keep to, before it takes or waits for another lock. */
+  #enter(ctx: WwAcquireCtx): void {
+    assert(ctx.acquiring, 'a ww lock was taken for a transaction that was done or had ended')
+    if (ctx.contending !== null) {
+      assert(ctx.acquired === 0, 'a ww transaction went on after EDEADLK with locks held')
+      assert(ctx.contending === this, 'after EDEADLK a ww transaction takes the lock that it lost')
+    }
+    // Nobody waits for one that holds nothing: the wound has healed.
+    if (ctx.acquired === 0) ctx.wounded = false
+  }
+
   #take(task: Task, ctx: WwAcquireCtx | null): void {
     this.#owner = task
     this.#ctx = ctx
     if (ctx === null) return
     ctx.acquired++
+    ctx.contending = null
     // Those who wait and are older than the new holder wound it, as they would have when they came.
     for (const waiter of this.#waiters) this.#woundHolder(waiter.ctx)
   }
 
+  /** Before the first younger one; those without a context are not overtaken for nothing. */
   #enqueue(waiter: Waiter): void {
     const { ctx } = waiter
     const at =
@@ -159,18 +147,13 @@ export class WwMutex implements Park {
     else this.#waiters.splice(at, 0, waiter)
   }
 
+  /** One that holds nothing cannot be part of a cycle, and wounds nobody. @see __ww_mutex_wound */
   #woundHolder(ctx: WwAcquireCtx | null): void {
     const holder = this.#ctx
-    if (ctx === null || holder === null || holder.stamp <= ctx.stamp || holder.acquired === 0)
-      return
+    if (ctx === null || holder === null || ctx.acquired === 0) return
+    if (holder.stamp <= ctx.stamp || this.#owner === null) return
     holder.wounded = true
     // It may be parked on another lock of the transaction, where it would not look by itself.
-    if (this.#owner !== null) this.#scheduler.wake(this.#owner)
+    this.#scheduler.wake(this.#owner)
   }
-}
-
-/** A wounded transaction that holds locks gives them up; one that holds none has nothing that others wait for. */
-function mustBackOff(ctx: WwAcquireCtx | null): boolean {
-  if (ctx === null) return false
-  return ctx.wounded && ctx.acquired > 0
 }
