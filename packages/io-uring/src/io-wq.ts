@@ -30,10 +30,6 @@ export class IoWq {
     this.#hasWork = () => this.#head !== null || this.#stopping
   }
 
-  get workers(): number {
-    return this.#workers.length
-  }
-
   /** From any context. */
   queue(req: IoReq): void {
     req.next = null

@@ -44,7 +44,7 @@ export class SubmissionQueue {
   }
 
   prepNop(sqe: number, userData: number): void {
-    this.#prep(sqe, IoUringOp.NOP, userData)
+    this.#prep(sqe, IoUringOp.NOP, 0, 0, 0, 0, userData, 0)
   }
 
   /**
@@ -60,8 +60,16 @@ export class SubmissionQueue {
     lengthBytes: number,
     userData: number,
   ): void {
-    this.#prep(sqe, IoUringOp.READ_FIXED, userData)
-    this.#prepRange(sqe, fileIndex, fileOffsetBytes, bufIndex, bufOffsetBytes, lengthBytes)
+    this.#prep(
+      sqe,
+      READ_FIXED,
+      fileIndex,
+      fileOffsetBytes,
+      bufOffsetBytes,
+      lengthBytes,
+      userData,
+      bufIndex,
+    )
   }
 
   prepWriteFixed(
@@ -73,17 +81,22 @@ export class SubmissionQueue {
     lengthBytes: number,
     userData: number,
   ): void {
-    this.#prep(sqe, IoUringOp.WRITE_FIXED, userData)
-    this.#prepRange(sqe, fileIndex, fileOffsetBytes, bufIndex, bufOffsetBytes, lengthBytes)
+    this.#prep(
+      sqe,
+      WRITE_FIXED,
+      fileIndex,
+      fileOffsetBytes,
+      bufOffsetBytes,
+      lengthBytes,
+      userData,
+      bufIndex,
+    )
   }
 
   /** Flushes a registered file. `fsyncFlags` is 0 or FSYNC_DATASYNC. */
   prepFsync(sqe: number, fileIndex: number, fsyncFlags: number, userData: number): void {
-    this.#prep(sqe, IoUringOp.FSYNC, userData)
-    const at = sqe * SQE_BYTES
-    this.sqes.setUint8(at + SqeOffset.FLAGS, SqeFlags.FIXED_FILE)
-    this.sqes.setInt32(at + SqeOffset.FD, fileIndex, true)
-    this.sqes.setInt32(at + SqeOffset.RW_FLAGS, fsyncFlags, true)
+    this.#prep(sqe, FSYNC, fileIndex, 0, 0, 0, userData, 0)
+    this.setRwFlags(sqe, fsyncFlags)
   }
 
   /** RWF_ flags of a read or write that is prepared already. */
@@ -95,30 +108,35 @@ export class SubmissionQueue {
     return decodeSqe(this.sqes, sqe * SQE_BYTES)
   }
 
-  #prep(sqe: number, opcode: number, userData: number): void {
+  /** Writes every byte of an entry. */
+  #prep(
+    sqe: number,
+    opcodeAndFlags: number,
+    fd: number,
+    off: number,
+    addr: number,
+    len: number,
+    userData: number,
+    bufIndex: number,
+  ): void {
     assert(sqe >= 0 && sqe < this.sqEntries, 'prep: no such submission queue entry')
     const at = sqe * SQE_BYTES
     const { sqes } = this
-    sqes.setInt32(at, opcode, true)
-    for (let word = 4; word < SQE_BYTES; word += 4) sqes.setInt32(at + word, 0, true)
+    sqes.setInt32(at, opcodeAndFlags, true)
+    sqes.setInt32(at + SqeOffset.FD, fd, true)
+    setUint53(sqes, at + SqeOffset.OFF, off)
+    setUint53(sqes, at + SqeOffset.ADDR, addr)
+    sqes.setInt32(at + SqeOffset.LEN, len, true)
+    sqes.setInt32(at + SqeOffset.RW_FLAGS, 0, true)
     setUint53(sqes, at + SqeOffset.USER_DATA, userData)
-  }
-
-  #prepRange(
-    sqe: number,
-    fileIndex: number,
-    fileOffsetBytes: number,
-    bufIndex: number,
-    bufOffsetBytes: number,
-    lengthBytes: number,
-  ): void {
-    const at = sqe * SQE_BYTES
-    const { sqes } = this
-    sqes.setUint8(at + SqeOffset.FLAGS, SqeFlags.FIXED_FILE)
-    sqes.setInt32(at + SqeOffset.FD, fileIndex, true)
-    setUint53(sqes, at + SqeOffset.OFF, fileOffsetBytes)
-    setUint53(sqes, at + SqeOffset.ADDR, bufOffsetBytes)
-    sqes.setInt32(at + SqeOffset.LEN, lengthBytes, true)
-    sqes.setUint16(at + SqeOffset.BUF_INDEX, bufIndex, true)
+    sqes.setInt32(at + SqeOffset.BUF_INDEX, bufIndex & 0xffff, true)
+    sqes.setInt32(at + SqeOffset.FILE_INDEX, 0, true)
+    sqes.setFloat64(at + SqeOffset.ADDR3, 0, true)
+    sqes.setFloat64(at + SqeOffset.ADDR3 + 8, 0, true)
   }
 }
+
+const FIXED_FILE = SqeFlags.FIXED_FILE << 8
+const READ_FIXED = IoUringOp.READ_FIXED | FIXED_FILE
+const WRITE_FIXED = IoUringOp.WRITE_FIXED | FIXED_FILE
+const FSYNC = IoUringOp.FSYNC | FIXED_FILE

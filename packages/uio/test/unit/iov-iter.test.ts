@@ -163,6 +163,22 @@ describe('iterators over memory', () => {
     expect(iter.countBytes).toBe(0)
   })
 
+  it('copies and zeroes as far as it goes, and says how far', () => {
+    const memory = patternedMemory(4)
+    const bytes = memory.regions[0]?.bytes
+    const base = memory.regions[0]?.baseFrame ?? 0
+    const iter = new IovIter()
+    iter.initUbuf(ITER_DEST, base, 4090, 5000)
+    expect(zeroIter(memory, 4100, iter)).toBe(4100)
+    expect(zeroIter(memory, 9000, iter)).toBe(900)
+    expect(zeroIter(memory, 1, iter)).toBe(0)
+    expect(bytes?.findIndex((byte, at) => at >= 4090 && byte !== 0)).toBe(9090)
+    expect(bytes?.[4089]).not.toBe(0)
+    expect(copyToIter(memory, new Uint8Array(5), iter)).toBe(0)
+    iter.initUbuf(ITER_SOURCE, base, 0, 3)
+    expect(copyFromIter(memory, new Uint8Array(5), iter)).toBe(3)
+  })
+
   it('saves and restores where it stood', () => {
     const iter = new IovIter()
     iter.initKvec(ITER_DEST, [vec(1, 0, 10), vec(2, 0, 10)], 2, 20)
