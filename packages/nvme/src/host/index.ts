@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export type { IdentifyController } from './ctrl/identify.ts'
+export type { NvmeHostInit } from './host-init.ts'
+export { nvmeErrorStatus, nvmeStatusText } from './nvme-error-status.ts'
+export {
+  createNvmeHost,
+  type IgnoredNamespace,
+  type NvmeHost,
+  type NvmeHostComponents,
+} from './nvme-host.ts'
+export type { NvmeHostStats } from './stats.ts'

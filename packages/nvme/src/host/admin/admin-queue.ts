@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { BlkStatus, blkStatusToErrno } from '@iolayers/block-core'
+import type { CoherentBlock, Device } from '@iolayers/dma-mapping'
+import {
+  assert,
+  Completion,
+  errnoName,
+  type Kernel,
+  KernelError,
+  type Op,
+  WaitQueue,
+} from '@iolayers/kernel'
+import { nvmeErrorStatus, nvmeStatusText } from '../nvme-error-status.ts'
+import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
+import type { HostCounters } from '../stats.ts'
+
+/** Entries of the admin queue. @see drivers/nvme/host/pci.c NVME_AQ_DEPTH */
+export const NVME_AQ_DEPTH = 32
+/** Largest transfer of an admin command here. */
+export const ADMIN_DATA_SIZE = 4096
+const GENCTR_MASK = 0xf
+const CID_TAG_BITS = 12
+const CID_TAG_MASK = 0xfff
+
+/** What of an admin command is not the queue's own business. Dwords left out are 0. */
+export interface AdminCommand {
+  readonly opcode: number
+  readonly nsid?: number
+  readonly cdw10?: number
+  readonly cdw11?: number
+  readonly cdw12?: number
+  readonly cdw13?: number
+  readonly cdw14?: number
+  readonly cdw15?: number
+  /** PRP entry 1, for commands that name memory of their own; not together with data. */
+  readonly prp1?: number
+  /** Filled with what the controller returns. At most `ADMIN_DATA_SIZE` bytes. */
+  readonly dataIn?: Uint8Array
+  /** Given to the controller. At most `ADMIN_DATA_SIZE` bytes. */
+  readonly dataOut?: Uint8Array
+}
+
+export interface AdminResult {
+  /** Status field without the phase bit; 0: success. */
+  readonly status: number
+  /** Dword 0 of the completion. */
+  readonly result: number
+}
+
+/** One command that can be outstanding. It is taken until the controller has completed it, even if nobody waits any more. */
+class AdminSlot {
+  readonly tag: number
+  readonly done: Completion
+  genctr: number
+  busy: boolean
+  /** Nobody waits for it: it timed out. */
+  abandoned: boolean
+  status: number
+  result: number
+  /** Made at the first need, kept. */
+  block: CoherentBlock | null
+
+  constructor(kernel: Kernel, tag: number) {
+    this.tag = tag
+    this.done = new Completion(kernel.scheduler, `nvme admin command ${tag}`)
+    this.genctr = 0
+    this.busy = false
+    this.abandoned = false
+    this.status = 0
+    this.result = 0
+    this.block = null
+  }
+}
+
+/**
+ * Admin commands as operations that wait for their completion. The memory of a command that timed out is not reused before
+ * the controller has completed it or was stopped.
+ * @see drivers/nvme/host/core.c __nvme_submit_sync_cmd
+ */
+export class AdminQueue implements CqeSink {
+  readonly queue: NvmeQueue
+  readonly #device: Device
+  readonly #counters: HostCounters
+  readonly #timeoutNs: number
+  readonly #slots: AdminSlot[]
+  readonly #wait: WaitQueue
+
+  constructor(
+    components: {
+      readonly kernel: Kernel
+      readonly device: Device
+      readonly queue: NvmeQueue
+      readonly counters: HostCounters
+    },
+    timeoutNs: number,
+  ) {
+    const { kernel, queue } = components
+    this.queue = queue
+    this.#device = components.device
+    this.#counters = components.counters
+    this.#timeoutNs = timeoutNs
+    this.#slots = []
+    for (let tag = 0; tag < queue.entries - 1; tag++) this.#slots.push(new AdminSlot(kernel, tag))
+    this.#wait = new WaitQueue(kernel.scheduler, 'nvme admin tags')
+  }
+
+  /**
+   * Sends a command and returns what the controller said, well or not. Throws KernelError ETIMEDOUT when it says nothing in time
+   * (which stops nothing), ENOMEM.
+   */
+  *execute(command: AdminCommand): Op<AdminResult> {
+    const slot = yield* this.#takeSlot()
+    try {
+      this.#fillData(slot, command)
+    } catch (error) {
+      this.#release(slot)
+      throw error
+    }
+    this.#post(slot, command)
+    const remaining = yield* slot.done.waitTimeout(this.#timeoutNs)
+    if (remaining === 0 && !slot.done.done) {
+      slot.abandoned = true
+      throw new KernelError(
+        'ETIMEDOUT',
+        `nvme admin command ${hex(command.opcode)}: no completion within ${this.#timeoutNs / 1e6} ms`,
+      )
+    }
+    const { status, result } = slot
+    if (status === 0 && command.dataIn !== undefined && slot.block !== null) {
+      const { region, offset } = slot.block
+      command.dataIn.set(region.bytes.subarray(offset, offset + command.dataIn.length))
+    }
+    this.#release(slot)
+    return { status, result }
+  }
+
+  /** As `execute`, and throws KernelError with the errno that the status stands for. Returns dword 0 of the completion. */
+  *executeOrThrow(what: string, command: AdminCommand): Op<number> {
+    const { status, result } = yield* this.execute(command)
+    if (status === 0) return result
+    const blkStatus = nvmeErrorStatus(status)
+    const errno = blkStatusToErrno(blkStatus === BlkStatus.OK ? BlkStatus.IOERR : blkStatus)
+    throw new KernelError(errnoName(errno) ?? 'EIO', `nvme ${what}: ${nvmeStatusText(status)}`)
+  }
+
+  handleCqe(_queue: NvmeQueue, commandId: number, status: number, result: number): void {
+    const slot = this.#slots[commandId & CID_TAG_MASK]
+    const known =
+      slot?.busy === true && !slot.done.done && slot.genctr === commandId >>> CID_TAG_BITS
+    if (slot === undefined || !known) {
+      this.#counters.unknownCompletions++
+      return
+    }
+    slot.status = status
+    slot.result = result
+    if (slot.abandoned) this.#release(slot)
+    else slot.done.complete()
+  }
+
+  /** The interrupt handler. */
+  reap(): void {
+    this.queue.reap(this)
+  }
+
+  /** Commands that the controller has. */
+  get inFlight(): number {
+    return this.#slots.filter((slot) => slot.busy).length
+  }
+
+  /** Gives everything back. The controller must be stopped. */
+  destroy(): void {
+    for (const slot of this.#slots) {
+      assert(!slot.busy || slot.abandoned, 'nvme: admin queue destroyed under a command')
+      if (slot.block !== null) this.#device.dma.freeCoherent(slot.block)
+      slot.block = null
+      slot.busy = false
+    }
+    this.queue.destroy()
+  }
+
+  *#takeSlot(): Op<AdminSlot> {
+    for (;;) {
+      const slot = this.#slots.find((candidate) => !candidate.busy)
+      if (slot !== undefined) {
+        slot.busy = true
+        slot.abandoned = false
+        slot.genctr = (slot.genctr + 1) & GENCTR_MASK
+        slot.done.reinit()
+        return slot
+      }
+      yield* this.#wait.waitEvent(() => this.#slots.some((candidate) => !candidate.busy))
+    }
+  }
+
+  #release(slot: AdminSlot): void {
+    slot.busy = false
+    this.#wait.wakeUp()
+  }
+
+  #fillData(slot: AdminSlot, command: AdminCommand): void {
+    const size = Math.max(command.dataIn?.length ?? 0, command.dataOut?.length ?? 0)
+    if (size === 0) return
+    assert(size <= ADMIN_DATA_SIZE, 'nvme: more admin data than a page')
+    slot.block ??= this.#device.dma.allocCoherent(ADMIN_DATA_SIZE)
+    const { region, offset } = slot.block
+    region.bytes.fill(0, offset, offset + ADMIN_DATA_SIZE)
+    if (command.dataOut !== undefined) region.bytes.set(command.dataOut, offset)
+  }
+
+  #post(slot: AdminSlot, command: AdminCommand): void {
+    const hasData = command.dataIn !== undefined || command.dataOut !== undefined
+    const prp1 = hasData ? (slot.block?.dmaAddr ?? 0) : (command.prp1 ?? 0)
+    const { queue } = this
+    const view = queue.sqView
+    const at = queue.slot()
+    const cid = (slot.genctr << CID_TAG_BITS) | slot.tag
+    view.setUint32(at, command.opcode | (cid << 16), true)
+    view.setUint32(at + 4, command.nsid ?? 0, true)
+    for (let dword = 2; dword < 10; dword++) view.setUint32(at + dword * 4, 0, true)
+    view.setUint32(at + 24, prp1, true)
+    view.setUint32(at + 28, prp1 / 0x1_0000_0000, true)
+    view.setUint32(at + 40, command.cdw10 ?? 0, true)
+    view.setUint32(at + 44, command.cdw11 ?? 0, true)
+    view.setUint32(at + 48, command.cdw12 ?? 0, true)
+    view.setUint32(at + 52, command.cdw13 ?? 0, true)
+    view.setUint32(at + 56, command.cdw14 ?? 0, true)
+    view.setUint32(at + 60, command.cdw15 ?? 0, true)
+    this.#counters.adminCommands++
+    queue.advance()
+    queue.ring()
+  }
+}
+
+function hex(value: number): string {
+  return `${value.toString(16).padStart(2, '0')}h`
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import {
+  BlkStatus,
+  blkRqActivateDmabuf,
+  blkRqDeactivateDmabuf,
+  opIsWrite,
+  type Request,
+} from '@iolayers/block-core'
+import { type Device, DmaDirection, type DmaSegmentTable } from '@iolayers/dma-mapping'
+import { assert } from '@iolayers/kernel'
+import type { HostCounters } from '../stats.ts'
+import { AllocResult, IodPayload, iodFreeDescriptors, type NvmeIod } from './iod.ts'
+import { type SglList, SglType, setCommandSgl } from './sgl-list.ts'
+
+/**
+ * The data of dmabuf requests: nothing is mapped here and nothing unmapped, the segments are the token's.
+ *
+ * Every segment that a request touches is synchronised for the device before the doorbell and for the CPU after the
+ * completion, whatever the direction, and only in the request's own bytes: a neighbour's DMA may be going on in the same segment, in the
+ * same page even.
+ */
+export class DmabufData {
+  readonly #device: Device
+  readonly #sgl: SglList
+  readonly #counters: HostCounters
+
+  constructor(device: Device, sgl: SglList, counters: HostCounters) {
+    this.#device = device
+    this.#sgl = sgl
+    this.#counters = counters
+  }
+
+  /**
+   * Makes the SGL. OK: the request holds `active` of its map until `end` or `cancel`. STALE: the generation is dead. RESOURCE: no
+   * descriptors now. IOERR: more segments than a command can have. In all of these nothing is held.
+   */
+  prepare(rq: Request<NvmeIod>): BlkStatus {
+    const status = blkRqActivateDmabuf(rq)
+    if (status !== BlkStatus.OK) {
+      this.#counters.staleRefusals++
+      return status
+    }
+    const table = rq.dmaSegments
+    assert(table !== null, 'nvme: an active request without segments')
+    const iod = rq.pdu
+    const first = table.find(rq.dmabufOffsetBytes)
+    assert(
+      rq.dmabufOffsetBytes + rq.dataBytes <= table.totalBytes,
+      'nvme: a request past the end of its buffer',
+    )
+    const skip = rq.dmabufOffsetBytes - table.startAt(first)
+    if (skip + rq.dataBytes <= table.lengthAt(first)) {
+      setCommandSgl(iod, table.addressAt(first) + skip, rq.dataBytes, SglType.DATA_BLOCK)
+      this.#counters.sglDescriptors++
+    } else {
+      const result = this.#list(iod, table, first, skip, rq.dataBytes)
+      if (result !== AllocResult.OK) {
+        blkRqDeactivateDmabuf(rq)
+        if (result === AllocResult.TOO_MANY) return BlkStatus.IOERR
+        this.#counters.resourceRefusals++
+        return BlkStatus.RESOURCE
+      }
+    }
+    iod.payload = IodPayload.DMABUF
+    this.#counters.dmabufRequests++
+    this.#sync(rq, table, true)
+    return BlkStatus.OK
+  }
+
+  /** After the command's own completion. */
+  end(rq: Request<NvmeIod>): void {
+    const table = rq.dmaSegments
+    assert(table !== null, 'nvme: a dmabuf request ended that is not active')
+    this.#sync(rq, table, false)
+    iodFreeDescriptors(rq.pdu)
+    rq.pdu.payload = IodPayload.NONE
+    blkRqDeactivateDmabuf(rq)
+  }
+
+  #list(
+    iod: NvmeIod,
+    table: DmaSegmentTable,
+    first: number,
+    skip: number,
+    size: number,
+  ): AllocResult {
+    const last = table.find(table.startAt(first) + skip + size - 1)
+    const entries = last - first + 1
+    const result = this.#sgl.begin(iod, entries)
+    if (result !== AllocResult.OK) return result
+    let left = size
+    for (let i = first; i <= last; i++) {
+      const from = i === first ? skip : 0
+      const length = Math.min(table.lengthAt(i) - from, left)
+      this.#sgl.add(table.addressAt(i) + from, length)
+      left -= length
+    }
+    this.#counters.sglDescriptors += entries
+    this.#counters.descriptorBlocks += iod.nrDescriptors
+    return result
+  }
+
+  #sync(rq: Request<NvmeIod>, table: DmaSegmentTable, forDevice: boolean): void {
+    const dma = this.#device.dma
+    const direction = opIsWrite(rq.cmdFlags) ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE
+    let i = table.find(rq.dmabufOffsetBytes)
+    let from = rq.dmabufOffsetBytes - table.startAt(i)
+    let left = rq.dataBytes
+    while (left > 0) {
+      const length = Math.min(table.lengthAt(i) - from, left)
+      const addr = table.addressAt(i) + from
+      if (forDevice) {
+        dma.syncSingleForDevice(addr, length, direction)
+        this.#counters.syncsForDevice++
+      } else {
+        dma.syncSingleForCpu(addr, length, direction)
+        this.#counters.syncsForCpu++
+      }
+      left -= length
+      from = 0
+      i++
+    }
+  }
+}

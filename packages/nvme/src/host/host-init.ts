@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { KernelError } from '@iolayers/kernel'
+import { NVME_MAX_BYTES, NVME_MAX_SEGS } from './ctrl/limits.ts'
+import { CID_TAG_MASK } from './io/setup-cmd.ts'
+
+/** What a host can be told; what is left out is as Linux has it. */
+export interface NvmeHostInit {
+  /** Number of the controller: its disks are nvme<instance>n1 and so on. Default 0. */
+  readonly instance?: number
+  /** I/O queue pairs to ask for. Default 1. */
+  readonly ioQueues?: number
+  /** Commands in flight on each I/O queue. Default 1023. @see drivers/nvme/host/pci.c io_queue_depth */
+  readonly queueDepth?: number
+  /** Segments of one command. Default 128. */
+  readonly maxSegments?: number
+  /** Bytes of one command. Default 8 MiB. */
+  readonly maxBytes?: number
+  /** Average bytes of a segment from which on ordinary requests use SGLs; 0: never. Default 32 KiB. @see sgl_threshold */
+  readonly sglThresholdBytes?: number
+  /** Blocks of 256 bytes for descriptor lists; at most one a command. Default: one for each of the first 1024 commands. */
+  readonly smallDescriptors?: number
+  /** Pages for descriptor lists. Default: enough for one largest command, and 64 more. */
+  readonly pageDescriptors?: number
+  /** How often a command is tried again. Default 5. @see drivers/nvme/host/core.c nvme_max_retries */
+  readonly maxRetries?: number
+  /** Default 60 s. @see drivers/nvme/host/core.c admin_timeout */
+  readonly adminTimeoutNs?: number
+  /** Default: what the controller asks for, at least 5 s. @see drivers/nvme/host/core.c shutdown_timeout */
+  readonly shutdownTimeoutNs?: number
+}
+
+/** @internal With nothing left out but what depends on the controller. */
+export interface HostSettings {
+  readonly instance: number
+  readonly ioQueues: number
+  readonly queueDepth: number
+  readonly maxSegments: number
+  readonly maxBytes: number
+  readonly sglThresholdBytes: number
+  readonly smallDescriptors: number | null
+  readonly pageDescriptors: number | null
+  readonly maxRetries: number
+  readonly adminTimeoutNs: number
+  readonly shutdownTimeoutNs: number | null
+}
+
+/** Throws KernelError EINVAL naming value and bound. */
+export function hostSettings(init: NvmeHostInit): HostSettings {
+  return {
+    instance: ranged('instance', init.instance ?? 0, 0, 65_535),
+    ioQueues: ranged('ioQueues', init.ioQueues ?? 1, 1, 65_535),
+    queueDepth: ranged('queueDepth', init.queueDepth ?? 1023, 1, CID_TAG_MASK),
+    maxSegments: ranged('maxSegments', init.maxSegments ?? NVME_MAX_SEGS, 1, 65_535),
+    maxBytes: ranged('maxBytes', init.maxBytes ?? NVME_MAX_BYTES, 4096, 0x4000_0000),
+    sglThresholdBytes: ranged(
+      'sglThresholdBytes',
+      init.sglThresholdBytes ?? 32_768,
+      0,
+      0xffff_ffff,
+    ),
+    smallDescriptors: optional('smallDescriptors', init.smallDescriptors),
+    pageDescriptors: optional('pageDescriptors', init.pageDescriptors),
+    maxRetries: ranged('maxRetries', init.maxRetries ?? 5, 0, 255),
+    adminTimeoutNs: ranged('adminTimeoutNs', init.adminTimeoutNs ?? 60e9, 1, 1e15),
+    shutdownTimeoutNs: optional('shutdownTimeoutNs', init.shutdownTimeoutNs),
+  }
+}
+
+function optional(name: string, value: number | undefined): number | null {
+  return value === undefined ? null : ranged(name, value, 1, Number.MAX_SAFE_INTEGER)
+}
+
+function ranged(name: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  throw new KernelError(
+    'EINVAL',
+    `nvme host: ${name} is ${value}, but must be an integer from ${least} to ${most}`,
+  )
+}

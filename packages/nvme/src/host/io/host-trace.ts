@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { type Request, SECTOR_SIZE } from '@iolayers/block-core'
+import type { Tracepoint, Tracer } from '@iolayers/kernel'
+import { NvmOpcode } from '../../spec/index.ts'
+import type { NvmeIod } from '../dma/iod.ts'
+import type { NvmeQueue } from '../queue/nvme-queue.ts'
+import type { NvmeNs } from './nvme-ns.ts'
+import { CMD_SGL_METABUF, commandIdOf, rwControlOf, rwDsmgmtOf } from './setup-cmd.ts'
+
+const OPCODE_NAMES: Readonly<Record<number, string>> = {
+  [NvmOpcode.FLUSH]: 'nvme_cmd_flush',
+  [NvmOpcode.WRITE]: 'nvme_cmd_write',
+  [NvmOpcode.READ]: 'nvme_cmd_read',
+}
+
+/** @see drivers/nvme/host/trace.h */
+export class HostTrace {
+  readonly setupCmd: Tracepoint
+  readonly completeRq: Tracepoint
+  readonly sq: Tracepoint
+  readonly #ctrlId: number
+
+  constructor(tracer: Tracer, ctrlId: number) {
+    this.#ctrlId = ctrlId
+    this.setupCmd = tracer.point('nvme_setup_cmd', [
+      'disk',
+      'ctrl_id',
+      'qid',
+      'cmdid',
+      'nsid',
+      'flags',
+      'opcode',
+      'cdw10',
+    ])
+    this.completeRq = tracer.point('nvme_complete_rq', [
+      'disk',
+      'ctrl_id',
+      'qid',
+      'cmdid',
+      'result',
+      'retries',
+      'flags',
+      'status',
+    ])
+    this.sq = tracer.point('nvme_sq', ['disk', 'ctrl_id', 'qid', 'sq_head', 'sq_tail'])
+  }
+
+  emitSetupCmd(rq: Request<NvmeIod>, ns: NvmeNs, queue: NvmeQueue, opcode: number): void {
+    const isFlush = opcode === NvmOpcode.FLUSH
+    this.setupCmd.emit(
+      ns.disk.name,
+      this.#ctrlId,
+      queue.qid,
+      commandIdOf(rq),
+      ns.nsid,
+      !isFlush && rq.pdu.sgl ? CMD_SGL_METABUF : 0,
+      OPCODE_NAMES[opcode] ?? opcode,
+      isFlush ? '' : rwText(rq, ns),
+    )
+  }
+
+  emitCompleteRq(rq: Request<NvmeIod>, queue: NvmeQueue, result: number, status: number): void {
+    const name = rq.mqHctx?.disk.name ?? ''
+    const cid = commandIdOf(rq)
+    this.completeRq.emit(name, this.#ctrlId, queue.qid, cid, result, rq.pdu.retries, 0, status)
+  }
+
+  emitSq(rq: Request<NvmeIod>, queue: NvmeQueue): void {
+    const name = rq.mqHctx?.disk.name ?? ''
+    this.sq.emit(name, this.#ctrlId, queue.qid, queue.sqHead, queue.sqTail)
+  }
+}
+
+/** @see drivers/nvme/host/trace.c nvme_trace_read_write */
+function rwText(rq: Request<NvmeIod>, ns: NvmeNs): string {
+  const slba = rq.sector / ns.sectorsPerLba
+  const length = rq.dataBytes / (ns.sectorsPerLba * SECTOR_SIZE) - 1
+  return `slba=${slba}, len=${length}, ctrl=0x${rwControlOf(rq).toString(16)}, dsmgmt=${rwDsmgmtOf(rq)}`
+}

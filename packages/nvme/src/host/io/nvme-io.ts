@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import {
+  type BlkMqHwCtx,
+  type BlkMqOps,
+  BlkStatus,
+  blkMqAddToBatch,
+  blkMqEndRequest,
+  blkMqEndRequestBatch,
+  blkMqRequeueRequest,
+  blkMqStartRequest,
+  type Disk,
+  type Request,
+  RqList,
+} from '@iolayers/block-core'
+import { assert } from '@iolayers/kernel'
+import type { DmabufData } from '../dma/dmabuf-data.ts'
+import { type IodBounds, IodPayload, NvmeIod } from '../dma/iod.ts'
+import type { MappedData } from '../dma/mapped-data.ts'
+import { NVME_STATUS_DNR, nvmeErrorStatus } from '../nvme-error-status.ts'
+import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
+import type { HostCounters } from '../stats.ts'
+import type { HostTrace } from './host-trace.ts'
+import type { NvmeNs } from './nvme-ns.ts'
+import { CID_TAG_BITS, CID_TAG_MASK, nextGenctr, nvmOpcodeOf, writeCommand } from './setup-cmd.ts'
+
+/** An I/O queue and the requests that the controller has of it. */
+interface IoQueue {
+  readonly queue: NvmeQueue
+  /** By tag. */
+  readonly inFlight: (Request<NvmeIod> | null)[]
+  readonly batch: RqList<NvmeIod>
+}
+
+export interface NvmeIoComponents {
+  readonly dmabufData: DmabufData
+  readonly mappedData: MappedData
+  readonly trace: HostTrace
+  readonly counters: HostCounters
+}
+
+export interface NvmeIoInit {
+  readonly bounds: IodBounds
+  readonly queueDepth: number
+  readonly maxRetries: number
+}
+
+/**
+ * Requests to commands and completions to ends of requests.
+ *
+ *   queueRq: prepare data (may fail, holds nothing then) -> start -> post the entry -> [last] doorbell
+ *   completion: find by command id -> end the data's DMA -> end, batch or requeue the request
+ *
+ * @see drivers/nvme/host/pci.c nvme_queue_rq, nvme_handle_cqe, nvme_pci_complete_batch
+ */
+export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
+  readonly #data: DmabufData
+  readonly #mapped: MappedData
+  readonly #trace: HostTrace
+  readonly #counters: HostCounters
+  readonly #init: NvmeIoInit
+  readonly #queues: IoQueue[]
+  readonly #namespaces: Map<Disk, NvmeNs>
+  /** The namespace of the last request: most often also the next one's. */
+  #lastNs: NvmeNs | null
+
+  constructor(components: NvmeIoComponents, init: NvmeIoInit) {
+    this.#data = components.dmabufData
+    this.#mapped = components.mappedData
+    this.#trace = components.trace
+    this.#counters = components.counters
+    this.#init = init
+    this.#queues = []
+    this.#namespaces = new Map()
+    this.#lastNs = null
+  }
+
+  /** The hardware queues of the tag set, in the order of these calls; queue identifiers count from 1. */
+  addQueue(queue: NvmeQueue): void {
+    assert(queue.qid === this.#queues.length + 1, 'nvme: I/O queues are added in order')
+    const inFlight = new Array<Request<NvmeIod> | null>(this.#init.queueDepth).fill(null)
+    this.#queues.push({ queue, inFlight, batch: new RqList() })
+  }
+
+  addNamespace(ns: NvmeNs): void {
+    this.#namespaces.set(ns.disk, ns)
+  }
+
+  initRequest(): NvmeIod {
+    return new NvmeIod(this.#init.bounds)
+  }
+
+  queueRq(hctx: BlkMqHwCtx, rq: Request<NvmeIod>, last: boolean): BlkStatus {
+    const { queue, inFlight } = this.#queueAt(hctx.queueNum)
+    const ns = this.#nsOf(hctx.disk)
+    const opcode = nvmOpcodeOf(rq)
+    if (opcode < 0) return BlkStatus.NOTSUPP
+    const status = this.#prepareData(rq)
+    if (status !== BlkStatus.OK) {
+      if (status !== BlkStatus.RESOURCE) rq.pdu.retries = 0
+      return status
+    }
+    nextGenctr(rq.pdu)
+    blkMqStartRequest(rq)
+    if (this.#trace.setupCmd.enabled) this.#trace.emitSetupCmd(rq, ns, queue, opcode)
+    inFlight[rq.tag] = rq
+    this.#counters.requests++
+    writeCommand(queue.sqView, queue.slot(), rq, ns, opcode)
+    queue.advance()
+    if (last) queue.ring()
+    return BlkStatus.OK
+  }
+
+  commitRqs(hctx: BlkMqHwCtx): void {
+    this.#queueAt(hctx.queueNum).queue.ring()
+  }
+
+  poll(hctx: BlkMqHwCtx): number {
+    return this.reap(hctx.queueNum)
+  }
+
+  /** Ends what the controller has completed on a queue. Also the interrupt handler. @see drivers/nvme/host/pci.c nvme_irq */
+  reap(index: number): number {
+    const io = this.#queueAt(index)
+    const found = io.queue.reap(this)
+    blkMqEndRequestBatch(io.batch)
+    return found
+  }
+
+  handleCqe(queue: NvmeQueue, commandId: number, status: number, result: number): void {
+    const io = this.#queueAt(queue.qid - 1)
+    const rq = this.#findRq(io, commandId)
+    if (rq === null) {
+      this.#counters.unknownCompletions++
+      return
+    }
+    io.inFlight[rq.tag] = null
+    this.#counters.completions++
+    if (this.#trace.sq.enabled) this.#trace.emitSq(rq, queue)
+    this.#endData(rq)
+    if (this.#trace.completeRq.enabled) this.#trace.emitCompleteRq(rq, queue, result, status)
+    const blkStatus = nvmeErrorStatus(status)
+    if (blkMqAddToBatch(rq, io.batch, blkStatus)) {
+      rq.pdu.retries = 0
+      return
+    }
+    this.#fail(rq, status, blkStatus)
+  }
+
+  /** Requests that the controller has. */
+  get inFlight(): number {
+    let count = 0
+    for (const io of this.#queues) for (const rq of io.inFlight) if (rq !== null) count++
+    return count
+  }
+
+  /**
+   * A status that does not forbid it is tried again; a request whose map has died meanwhile ends with STALE then.
+   * @see drivers/nvme/host/core.c nvme_decide_disposition, nvme_complete_rq
+   */
+  #fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
+    const iod = rq.pdu
+    this.#counters.errors++
+    if ((status & NVME_STATUS_DNR) === 0 && iod.retries < this.#init.maxRetries) {
+      iod.retries++
+      this.#counters.retries++
+      blkMqRequeueRequest(rq, true)
+      return
+    }
+    iod.retries = 0
+    blkMqEndRequest(rq, blkStatus)
+  }
+
+  #prepareData(rq: Request<NvmeIod>): BlkStatus {
+    if (rq.dmabufMap !== null) return this.#data.prepare(rq)
+    return rq.dataBytes === 0 ? BlkStatus.OK : this.#mapped.prepare(rq)
+  }
+
+  #endData(rq: Request<NvmeIod>): void {
+    const { payload } = rq.pdu
+    if (payload === IodPayload.DMABUF) this.#data.end(rq)
+    else if (payload === IodPayload.MAPPED) this.#mapped.end(rq)
+  }
+
+  /** Null for an identifier that is not in flight: never used, done already, or of an earlier use of its tag. */
+  #findRq(io: IoQueue, commandId: number): Request<NvmeIod> | null {
+    const rq = io.inFlight[commandId & CID_TAG_MASK] ?? null
+    if (rq === null || rq.pdu.genctr !== commandId >>> CID_TAG_BITS) return null
+    return rq
+  }
+
+  #queueAt(index: number): IoQueue {
+    const io = this.#queues[index]
+    assert(io !== undefined, 'nvme: no such I/O queue')
+    return io
+  }
+
+  #nsOf(disk: Disk): NvmeNs {
+    if (this.#lastNs !== null && this.#lastNs.disk === disk) return this.#lastNs
+    const ns = this.#namespaces.get(disk)
+    assert(ns !== undefined, 'nvme: a disk of another host')
+    this.#lastNs = ns
+    return ns
+  }
+}

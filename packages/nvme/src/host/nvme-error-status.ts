@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { BlkStatus } from '@iolayers/block-core'
+
+/** Status code type and status code of a status field: what is left of it says how to try again. */
+export const NVME_SCT_SC_MASK = 0x7ff
+/** Do not retry. @see NVMe base specification 2.0, 3.3.3.2 */
+export const NVME_STATUS_DNR = 0x4000
+
+/** Status fields, code type in the upper three bits of eleven, by what the block layer makes of them. */
+const STATUS_TABLE: readonly (readonly [BlkStatus, readonly number[]])[] = [
+  // Capacity Exceeded
+  [BlkStatus.NOSPC, [0x081]],
+  // LBA Out of Range, Command Interrupted, Namespace Not Ready
+  [BlkStatus.TARGET, [0x080, 0x021, 0x082]],
+  // Conflicting Attributes, Invalid Opcode, Invalid Field, Invalid Namespace or Format
+  [BlkStatus.NOTSUPP, [0x180, 0x001, 0x002, 0x00b]],
+  // Write Fault, Unrecovered Read Error, Deallocated Block, Access Denied, Attempted Write to Read Only Range, Compare Failure
+  [BlkStatus.MEDIUM, [0x280, 0x281, 0x287, 0x286, 0x182, 0x285]],
+  // Guard, Application Tag and Reference Tag Check Error, Invalid Protection Information
+  [BlkStatus.PROTECTION, [0x282, 0x283, 0x284, 0x181]],
+  // Reservation Conflict
+  [BlkStatus.RESV_CONFLICT, [0x083]],
+  // Host Pathing Error
+  [BlkStatus.TRANSPORT, [0x370]],
+  // Too Many Active Zones, Too Many Open Zones
+  [BlkStatus.ZONE_ACTIVE_RESOURCE, [0x1bd]],
+  [BlkStatus.ZONE_OPEN_RESOURCE, [0x1be]],
+]
+
+/**
+ * What the block layer is told of a status field (without the phase bit). An unknown one is IOERR.
+ * @see drivers/nvme/host/core.c nvme_error_status
+ */
+export function nvmeErrorStatus(status: number): BlkStatus {
+  const code = status & NVME_SCT_SC_MASK
+  if (code === 0) return BlkStatus.OK
+  for (const [blkStatus, codes] of STATUS_TABLE) if (codes.includes(code)) return blkStatus
+  return BlkStatus.IOERR
+}
+
+/** "SCT 0h SC 80h DNR": for messages. */
+export function nvmeStatusText(status: number): string {
+  const sct = ((status >>> 8) & 7).toString(16)
+  const sc = (status & 0xff).toString(16).padStart(2, '0')
+  return `SCT ${sct}h SC ${sc}h${(status & NVME_STATUS_DNR) === 0 ? '' : ' DNR'}`
+}
