@@ -55,10 +55,12 @@ export {
   type TraceSink,
   type TraceValue,
 } from './trace/tracer.ts'
+export { DelayedWork } from './work/delayed-work.ts'
+export { WorkItem } from './work/work-item.ts'
 export {
   createWorkQueue,
-  DelayedWork,
-  WorkItem,
   type WorkQueue,
+  type WorkQueueComponents,
   type WorkQueueInit,
 } from './work/work-queue.ts'
+export type { WorkerPool } from './work/worker-pool.ts'

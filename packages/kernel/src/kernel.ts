@@ -5,6 +5,7 @@ import type { Scheduler } from './sched/scheduler.ts'
 import { Rcu } from './sync/rcu.ts'
 import { createTracer, type Tracer } from './trace/tracer.ts'
 import { createWorkQueue, type WorkQueue } from './work/work-queue.ts'
+import { WorkerPool } from './work/worker-pool.ts'
 
 /** Something that checked mode found. */
 export interface CheckReport {
@@ -21,7 +22,9 @@ export interface Kernel {
   /** Checks that cost time are on. */
   readonly checked: boolean
   readonly systemWq: WorkQueue
-  /** WQ_MEM_RECLAIM: for work that memory reclaim may wait for. */
+  /** The workers that `systemWq` and `reclaimWq` share; other work queues may use them too. */
+  readonly workers: WorkerPool
+  /** WQ_MEM_RECLAIM: for work that memory reclaim may wait for; gets on even when all workers are blocked. */
   readonly reclaimWq: WorkQueue
   readonly reports: readonly CheckReport[]
   /** A finding of checked mode: kept, and thrown as KernelCheckError unless `onReport` takes it. */
@@ -40,25 +43,32 @@ export class KernelCheckError extends Error {
 
 export interface KernelInit {
   readonly checked?: boolean
-  /** Workers of each shared work queue; 4 by default. */
+  /** Workers that the shared work queues have together; 8 by default. */
   readonly workers?: number
   readonly onReport?: (report: CheckReport) => void
 }
+
+/** @see include/linux/workqueue.h WQ_DFL_ACTIVE */
+const MAX_ACTIVE = 1024
 
 export function createKernel(
   components: { readonly scheduler: Scheduler },
   init: KernelInit = {},
 ): Kernel {
   const { scheduler } = components
-  const maxActive = init.workers ?? 4
+  const workers = new WorkerPool(scheduler, { name: 'kworker', workersMax: init.workers ?? 8 })
   const reports: CheckReport[] = []
   return {
     scheduler,
     rcu: new Rcu(scheduler),
     tracer: createTracer({ scheduler }),
     checked: init.checked ?? false,
-    systemWq: createWorkQueue({ scheduler }, { name: 'events', maxActive }),
-    reclaimWq: createWorkQueue({ scheduler }, { name: 'reclaim', maxActive, rescuer: true }),
+    workers,
+    systemWq: createWorkQueue({ scheduler, workers }, { name: 'events', maxActive: MAX_ACTIVE }),
+    reclaimWq: createWorkQueue(
+      { scheduler, workers },
+      { name: 'reclaim', maxActive: MAX_ACTIVE, rescuer: true },
+    ),
     reports,
     report(report) {
       reports.push(report)

@@ -42,6 +42,8 @@ export class Task<T = unknown> implements Park {
   observed = false
   timedOut = false
   timer: Timer | null = null
+  /** The work queue that it does an item of. */
+  working: object | null = null
   onDone: (() => void) | null = null
 
   constructor(scheduler: Scheduler, id: number, name: string, op: Op<T>, daemon: boolean) {

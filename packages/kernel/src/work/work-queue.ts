@@ -1,190 +1,220 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// Work that may sleep, done later by a bounded number of workers. A queue made with a rescuer has one more worker that is never
-// lent to anybody else, so that work on the way to freeing memory always finds one.
+// Work that may sleep, done later by a bounded number of workers. Queues may share a pool of workers; when all of those are
+// blocked, a queue with a rescuer still gets on: work on the way to freeing memory always finds somebody.
 
 import { assert } from '../assert.ts'
 import type { Op } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
-import { Timer } from '../sched/timer.ts'
+import type { Task } from '../sched/task.ts'
 import { WaitQueue } from '../sync/wait-queue.ts'
-
-/** A piece of work; intrusive, so that queueing allocates nothing. @see include/linux/workqueue.h struct work_struct */
-export class WorkItem {
-  readonly name: string
-  readonly fn: () => Op<void>
-  /** Queued and not begun. */
-  pending = false
-  running = false
-  next: WorkItem | null = null
-
-  constructor(name: string, fn: () => Op<void>) {
-    this.name = name
-    this.fn = fn
-  }
-}
+import { type FlushEpoch, type ItemOwner, type WorkItem, WorkList } from './work-item.ts'
+import { runItem, WorkerPool } from './worker-pool.ts'
 
 export interface WorkQueue {
   readonly name: string
-  /** Items taken off the queue so far. */
+  /** Items begun so far. */
   readonly begun: number
-  /** False while it is pending already. An item queued while it runs runs once more. */
+  /** Items begun by the rescuer so far. */
+  readonly rescued: number
+  /**
+   * False while it is pending already, or being cancelled. An item queued while it runs runs once
+   * more afterwards. From any context.
+   */
   queue(item: WorkItem): boolean
-  /** Returns when everything queued before has been done. */
+  /** Returns when everything queued before has ended. Not from an item of this queue. */
   flush(): Op<void>
-  /** The item is neither pending nor running afterwards. True if it was pending. */
+  /** Takes the item off if it has not begun; true if it was pending. From any context. */
+  cancel(item: WorkItem): boolean
+  /** The item is neither pending nor running afterwards. True if it was pending. Not from the item. */
   cancelSync(item: WorkItem): Op<boolean>
-  /** Does what is queued, then ends. Nothing may be queued afterwards. */
+  /** Does what is queued, what that queues too, and ends. Nothing may be queued afterwards. */
   destroy(): Op<void>
 }
 
 export interface WorkQueueInit {
   readonly name: string
+  /** Items that run, or wait for a worker, at the same time; 1 makes it an ordered queue. */
   readonly maxActive: number
   /** WQ_MEM_RECLAIM. */
   readonly rescuer?: boolean
 }
 
-/** @see kernel/workqueue.c alloc_workqueue */
-export function createWorkQueue(
-  components: { readonly scheduler: Scheduler },
-  init: WorkQueueInit,
-): WorkQueue {
-  return new Queue(components.scheduler, init)
+export interface WorkQueueComponents {
+  readonly scheduler: Scheduler
+  /** Default: a pool of its own, of `maxActive` workers. */
+  readonly workers?: WorkerPool
 }
 
-class Queue implements WorkQueue {
+/** @see kernel/workqueue.c alloc_workqueue */
+export function createWorkQueue(components: WorkQueueComponents, init: WorkQueueInit): WorkQueue {
+  return new Queue(components, init)
+}
+
+class Queue implements WorkQueue, ItemOwner {
   readonly name: string
-  readonly #scheduler: Scheduler
-  readonly #workersMax: number
-  readonly #work: WaitQueue
-  readonly #done: WaitQueue
+  readonly hasRescuer: boolean
   begun = 0
-  #first: WorkItem | null = null
-  #last: WorkItem | null = null
-  #workers = 0
-  #idle = 0
+  rescued = 0
+  readonly #scheduler: Scheduler
+  readonly #pool: WorkerPool
+  readonly #ownsPool: boolean
+  readonly #maxActive: number
+  readonly #inactive: WorkList = new WorkList()
+  readonly #done: WaitQueue
+  readonly #mayday: WaitQueue
+  #rescuer: Task | null = null
+  #maydayCalled = false
   #active = 0
-  #queued = 0
+  #epoch: FlushEpoch = { count: 0, before: null }
   #destroyed = false
 
-  constructor(scheduler: Scheduler, init: WorkQueueInit) {
-    assert(init.maxActive > 0, 'a work queue needs a worker')
-    this.name = init.name
-    this.#scheduler = scheduler
-    this.#workersMax = init.maxActive + (init.rescuer === true ? 1 : 0)
-    this.#work = new WaitQueue(scheduler, `work on ${init.name}`)
-    this.#done = new WaitQueue(scheduler, `work queue ${init.name} to get on`)
+  constructor(components: WorkQueueComponents, init: WorkQueueInit) {
+    assert(init.maxActive > 0, 'a work queue that does nothing')
+    const { name, maxActive } = init
+    this.name = name
+    this.hasRescuer = init.rescuer === true
+    this.#scheduler = components.scheduler
+    this.#ownsPool = components.workers === undefined
+    this.#pool =
+      components.workers ?? new WorkerPool(components.scheduler, { name, workersMax: maxActive })
+    this.#maxActive = maxActive
+    this.#done = new WaitQueue(components.scheduler, `work queue ${name} to get on`)
+    this.#mayday = new WaitQueue(components.scheduler, `a mayday of ${name}`)
   }
 
   queue(item: WorkItem): boolean {
     assert(!this.#destroyed, 'work was queued on a work queue that has ended')
-    if (item.pending) return false
+    if (item.pending || item.cancelling > 0) return false
+    assert(!item.running || item.owner === this, 'an item moved to another queue while it ran')
     item.pending = true
-    item.next = null
-    if (this.#last === null) this.#first = item
-    else this.#last.next = item
-    this.#last = item
-    this.#queued++
-    if (this.#idle > 0) this.#work.wakeUp()
-    else if (this.#workers < this.#workersMax) this.#startWorker()
+    item.owner = this
+    item.pendingEpoch = this.#epoch
+    this.#epoch.count++
+    if (!item.running) this.#insert(item)
     return true
   }
 
   *flush(): Op<void> {
-    const target = this.#queued
-    yield* this.#done.waitEvent(() => this.begun >= target && this.#active === 0)
+    const epoch = this.#epoch
+    if (ended(epoch)) return
+    this.#refuseSelf()
+    this.#epoch = { count: 0, before: epoch }
+    yield* this.#done.waitEvent(() => ended(epoch))
+  }
+
+  cancel(item: WorkItem): boolean {
+    if (!item.pending) return false
+    assert(item.owner === this, 'an item was cancelled on a queue that it is not on')
+    item.pending = false
+    this.#settle(item.pendingEpoch)
+    item.pendingEpoch = null
+    if (this.#pool.holds(item)) {
+      this.#pool.remove(item)
+      this.#release()
+    } else item.list?.remove(item)
+    return true
   }
 
   *cancelSync(item: WorkItem): Op<boolean> {
-    const wasPending = item.pending
-    if (wasPending) this.#unlink(item)
-    yield* this.#done.waitEvent(() => !item.running)
+    const wasPending = this.cancel(item)
+    if (!item.running) return wasPending
+    assert(item.owner === this, 'an item was cancelled on a queue that it is not on')
+    assert(item.worker !== this.#scheduler.current, 'a work item waits for its own end')
+    item.cancelling++
+    try {
+      yield* this.#done.waitEvent(() => !item.running)
+    } finally {
+      item.cancelling--
+    }
     return wasPending
   }
 
   *destroy(): Op<void> {
-    yield* this.flush()
+    while (!ended(this.#epoch)) yield* this.flush()
     this.#destroyed = true
-    this.#work.wakeUpAll()
+    this.#mayday.wakeUpAll()
+    if (this.#ownsPool) this.#pool.stop()
   }
 
-  #startWorker(): void {
-    this.#workers++
-    this.#scheduler.spawn(`${this.name}/${this.#workers}`, this.#serve(), { daemon: true })
-  }
-
-  *#serve(): Op<void> {
-    const wanted = (): boolean => this.#destroyed || this.#first !== null
-    for (;;) {
-      this.#idle++
-      yield* this.#work.waitEvent(wanted)
-      this.#idle--
-      const item = this.#take()
-      if (item === null) {
-        if (this.#destroyed) return
-        continue
-      }
-      yield* this.#do(item)
-    }
-  }
-
-  *#do(item: WorkItem): Op<void> {
-    // Never two runs of one item at once.
-    yield* this.#done.waitEvent(() => !item.running)
-    item.running = true
-    const task = this.#scheduler.current
-    if (task !== null) task.daemon = false
-    try {
-      yield* item.fn()
-    } catch (error) {
-      this.#scheduler.raise(error, `work ${item.name}`)
-    } finally {
-      item.running = false
-      this.#active--
-      if (task !== null) task.daemon = true
-      this.#done.wakeUpAll()
-    }
-  }
-
-  #take(): WorkItem | null {
-    const item = this.#first
-    if (item === null) return null
-    this.#unlink(item)
-    this.#active++
-    return item
-  }
-
-  #unlink(item: WorkItem): void {
-    let before: WorkItem | null = null
-    for (let at = this.#first; at !== null && at !== item; at = at.next) before = at
-    if (before === null) this.#first = item.next
-    else before.next = item.next
-    if (this.#last === item) this.#last = before
-    item.next = null
+  begin(item: WorkItem, worker: Task): void {
     item.pending = false
+    item.running = true
+    item.worker = worker
+    item.runningEpoch = item.pendingEpoch
+    item.pendingEpoch = null
     this.begun++
+    if (worker === this.#rescuer) this.rescued++
+  }
+
+  end(item: WorkItem): void {
+    item.running = false
+    item.worker = null
+    const epoch = item.runningEpoch
+    item.runningEpoch = null
+    this.#release()
+    // Queued again while it ran.
+    if (item.pending) this.#insert(item)
+    this.#settle(epoch)
+  }
+
+  rescue(): void {
+    this.#maydayCalled = true
+    if (this.#rescuer === null) {
+      this.#rescuer = this.#scheduler.spawn(`${this.name}/rescuer`, this.#serveMaydays(), {
+        daemon: true,
+      })
+    }
+    this.#mayday.wakeUp()
+  }
+
+  #insert(item: WorkItem): void {
+    if (this.#active >= this.#maxActive) {
+      this.#inactive.push(item)
+      return
+    }
+    this.#active++
+    this.#pool.add(item)
+  }
+
+  /** One fewer is active: the next in line becomes so. */
+  #release(): void {
+    this.#active--
+    const next = this.#inactive.first
+    if (next === null) return
+    this.#inactive.remove(next)
+    this.#insert(next)
+  }
+
+  #settle(epoch: FlushEpoch | null): void {
+    if (epoch !== null) epoch.count--
+    this.#done.wakeUp()
+  }
+
+  *#serveMaydays(): Op<void> {
+    const called = (): boolean => this.#maydayCalled || this.#destroyed
+    for (;;) {
+      yield* this.#mayday.waitEvent(called)
+      this.#maydayCalled = false
+      for (let item = this.#pool.takeOf(this); item !== null; item = this.#pool.takeOf(this)) {
+        yield* runItem(this.#scheduler, item)
+      }
+      if (this.#destroyed) return
+    }
+  }
+
+  #refuseSelf(): void {
+    const task = this.#scheduler.current
+    assert(task === null || task.working !== this, 'a work item waits for its own queue')
   }
 }
 
-/** Work that is queued after a delay. @see include/linux/workqueue.h struct delayed_work */
-export class DelayedWork {
-  readonly work: WorkItem
-  readonly #timer: Timer
-
-  constructor(scheduler: Scheduler, queue: WorkQueue, name: string, fn: () => Op<void>) {
-    this.work = new WorkItem(name, fn)
-    this.#timer = new Timer(scheduler, name, () => queue.queue(this.work))
+/** Whether all of an epoch, and of those before it, has ended. */
+function ended(epoch: FlushEpoch): boolean {
+  for (let at: FlushEpoch | null = epoch; at !== null; at = at.before) {
+    if (at.count > 0) return false
   }
-
-  /** Moves the delay when it is pending already. @see kernel/workqueue.c mod_delayed_work */
-  schedule(delayNs: number): void {
-    this.#timer.arm(delayNs)
-  }
-
-  /** True if the delay had not yet run out. */
-  cancelTimer(): boolean {
-    return this.#timer.cancel()
-  }
+  epoch.before = null
+  return true
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { assert } from '../assert.ts'
+import type { Op } from '../sched/op.ts'
+import type { Scheduler } from '../sched/scheduler.ts'
+import { currentTask } from '../sched/sleep.ts'
+import { Timer } from '../sched/timer.ts'
+import { WaitQueue } from '../sync/wait-queue.ts'
+import { type ItemOwner, type WorkItem, WorkList } from './work-item.ts'
+
+/** How long an item waits for a worker before the rescuer is called. @see MAYDAY_INITIAL_TIMEOUT */
+const MAYDAY_INITIAL_NS = 10e6
+/** How long until it is called again. @see MAYDAY_INTERVAL */
+const MAYDAY_INTERVAL_NS = 100e6
+
+/**
+ * A bounded number of workers that any number of work queues share. Workers are daemon tasks while
+ * they have nothing to do; made when first needed.
+ *
+ * @see kernel/workqueue.c struct worker_pool
+ */
+export class WorkerPool {
+  readonly name: string
+  readonly workersMax: number
+  readonly #scheduler: Scheduler
+  readonly #list: WorkList = new WorkList()
+  readonly #work: WaitQueue
+  readonly #wanted: () => boolean
+  readonly #mayday: Timer
+  #workers = 0
+  #idle = 0
+  #stopped = false
+
+  constructor(scheduler: Scheduler, init: { readonly name: string; readonly workersMax: number }) {
+    assert(init.workersMax > 0, 'a worker pool needs a worker')
+    this.name = init.name
+    this.workersMax = init.workersMax
+    this.#scheduler = scheduler
+    this.#work = new WaitQueue(scheduler, `work for the workers ${init.name}`)
+    this.#wanted = () => this.#stopped || this.#list.first !== null
+    this.#mayday = new Timer(scheduler, `mayday of ${init.name}`, () => this.#callRescuers())
+  }
+
+  /** Workers made so far. */
+  get workers(): number {
+    return this.#workers
+  }
+
+  add(item: WorkItem): void {
+    this.#list.push(item)
+    this.#kick()
+  }
+
+  remove(item: WorkItem): void {
+    this.#list.remove(item)
+    if (this.#list.first === null) this.#mayday.cancel()
+  }
+
+  /** Whether `item` waits here for a worker. */
+  holds(item: WorkItem): boolean {
+    return item.list === this.#list
+  }
+
+  /** Takes the first item of one queue: the rescuer's way past the workers. */
+  takeOf(owner: ItemOwner): WorkItem | null {
+    let item = this.#list.first
+    while (item !== null && item.owner !== owner) item = item.next
+    if (item !== null) this.remove(item)
+    return item
+  }
+
+  /** Idle workers end. */
+  stop(): void {
+    this.#stopped = true
+    this.#work.wakeUpAll()
+  }
+
+  #kick(): void {
+    if (this.#idle > 0) {
+      this.#work.wakeUp()
+      return
+    }
+    if (this.#workers < this.workersMax) {
+      this.#workers++
+      this.#scheduler.spawn(`${this.name}/${this.#workers}`, this.#serve(), { daemon: true })
+      return
+    }
+    if (!this.#mayday.pending && this.#list.last?.owner?.hasRescuer === true) {
+      this.#mayday.arm(MAYDAY_INITIAL_NS)
+    }
+  }
+
+  *#serve(): Op<void> {
+    for (;;) {
+      this.#idle++
+      yield* this.#work.waitEventExclusive(this.#wanted)
+      this.#idle--
+      const item = this.#list.first
+      if (item !== null) {
+        this.remove(item)
+        // A wake may have been spent on a worker that was no longer idle.
+        if (this.#list.first !== null) this.#kick()
+        yield* runItem(this.#scheduler, item)
+      } else if (this.#stopped) return
+    }
+  }
+
+  #callRescuers(): void {
+    let rescuable = false
+    for (let item = this.#list.first; item !== null; item = item.next) {
+      if (item.owner?.hasRescuer !== true) continue
+      rescuable = true
+      item.owner.rescue()
+    }
+    if (rescuable) this.#mayday.arm(MAYDAY_INTERVAL_NS)
+  }
+}
+
+/** Runs one item that was taken from the pool. An error goes to the scheduler's unhandled hook. */
+export function* runItem(scheduler: Scheduler, item: WorkItem): Op<void> {
+  const owner = item.owner
+  assert(owner !== null, 'a work item without a queue was taken')
+  const worker = currentTask(scheduler)
+  owner.begin(item, worker)
+  // Busy, it counts as everybody else: work that never ends is a deadlock.
+  worker.daemon = false
+  worker.working = owner
+  try {
+    yield* item.fn()
+  } catch (error) {
+    scheduler.raise(error, `work ${item.name}`)
+  }
+  worker.working = null
+  worker.daemon = true
+  worker.clearSignal()
+  owner.end(item)
+}
