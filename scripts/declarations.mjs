@@ -2,8 +2,8 @@
 // Copyright 2026 The iolayers authors
 
 // The last half of a package's build, run in its folder: dist/**/*.d.ts from src/**/*.ts. Every export carries its type
-// (isolatedDeclarations), so each file is translated alone: no type check, no other package, a tenth of the time of
-// a bundled declaration file. `pnpm typecheck` is what checks.
+// (isolatedDeclarations), so each file is translated alone, without a type check and without the other packages: about a
+// third of the time of tsup's bundled declarations (dma-buf, Node 20: 1.4 s against 4.5). `pnpm typecheck` is what checks.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'

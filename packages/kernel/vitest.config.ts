@@ -7,6 +7,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@iolayers/source'] } },
   test: {
     include: ['test/**/*.test.ts'],
+    // A bound on a hang, not on speed: machines under load are slow.
+    testTimeout: 60_000,
     passWithNoTests: true,
   },
 })

@@ -23,9 +23,9 @@ export function runPnpm(args, options) {
   return run('npx', ['--yes', rootManifest().packageManager, ...args], options)
 }
 
-/** Runs a command to its end and gives its exit code and output; never throws for a failing command. */
+/** Runs a command to its end and gives its exit code and output; a command that fails, or is not there, does not throw. */
 export function run(command, args, { cwd = root, env = toolEnv(), echo = false } = {}) {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
@@ -37,7 +37,9 @@ export function run(command, args, { cwd = root, env = toolEnv(), echo = false }
       stderr += text
       if (echo) process.stderr.write(text)
     })
-    child.on('error', reject)
-    child.on('close', (code, signal) => resolve({ code: code ?? 1, signal, stdout, stderr }))
+    child.on('error', (error) =>
+      resolve({ code: 127, stdout, stderr: `${stderr}${error.message}\n` }),
+    )
+    child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }))
   })
 }
