@@ -7,10 +7,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mapPool } from './lib/pool.mjs'
-import { run, toolEnv } from './lib/run.mjs'
+import { run, toolEnv, turboCommand } from './lib/run.mjs'
 import { root } from './lib/workspace.mjs'
 
-const turbo = (task) => ['turbo', 'run', task, '--continue', '--output-logs=errors-only']
+const turbo = (task) => turboCommand(['run', task, '--continue', '--output-logs=errors-only'])
 const script = (name) => [process.execPath, join(root, 'scripts', name)]
 
 const build = { title: 'build', command: turbo('build') }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { run, toolEnv } from './run.mjs'
+import { run, toolEnv, turboCommand } from './run.mjs'
 
 const env = toolEnv({ TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' })
 
@@ -10,8 +10,9 @@ const env = toolEnv({ TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' })
  * command that runs next.
  */
 export async function build(name) {
-  const args = ['run', 'build', `--filter=${name}...`, '--output-logs=errors-only']
-  const { code, stdout, stderr } = await run('turbo', args, { env })
+  const options = [`--filter=${name}...`, '--output-logs=errors-only']
+  const [program, ...args] = turboCommand(['run', 'build', ...options])
+  const { code, stdout, stderr } = await run(program, args, { env })
   if (code !== 0) process.stderr.write(`${stdout}${stderr}\nthe build failed\n`)
   return code === 0
 }

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path'
 import { mapPool } from './pool.mjs'
-import { runPnpm } from './run.mjs'
+import { pnpmCommand, run } from './run.mjs'
 import { root, workspacePackages } from './workspace.mjs'
 
 /** Packs every publishable package, as `pnpm publish` would, and gives each with the path of its tarball. */
@@ -11,8 +11,8 @@ export async function packAll(destination) {
   const published = workspacePackages().filter(({ manifest }) => manifest.private !== true)
   return mapPool(published, async (pkg) => {
     const file = `${pkg.name.replace('@', '').replace('/', '-')}-${pkg.manifest.version}.tgz`
-    const args = ['pack', '--pack-destination', destination]
-    const { code, stdout, stderr } = await runPnpm(args, { cwd: join(root, pkg.dir) })
+    const [program, ...args] = pnpmCommand(['pack', '--pack-destination', destination])
+    const { code, stdout, stderr } = await run(program, args, { cwd: join(root, pkg.dir) })
     if (code !== 0) throw new Error(`pnpm pack failed in ${pkg.dir}:\n${stdout}${stderr}`)
     return { ...pkg, tarball: join(destination, file) }
   })

@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { root, rootManifest } from './workspace.mjs'
 
@@ -16,11 +17,19 @@ export function callerDir() {
   return process.env.INIT_CWD ?? process.cwd()
 }
 
-/** pnpm as it was started, or the version that package.json pins. */
-export function runPnpm(args, options) {
-  const underPnpm = process.env.npm_config_user_agent?.startsWith('pnpm/') ?? false
-  if (underPnpm) return run('pnpm', args, options)
-  return run('npx', ['--yes', rootManifest().packageManager, ...args], options)
+function onPath(command) {
+  return (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, command)))
+}
+
+/** A pnpm command line: pnpm puts itself on the PATH of its scripts; elsewhere it is the version that package.json pins. */
+export function pnpmCommand(args) {
+  if (onPath('pnpm')) return ['pnpm', ...args]
+  return ['npx', '--yes', rootManifest().packageManager, ...args]
+}
+
+/** A turbo command line; turbo itself looks for pnpm on the PATH. */
+export function turboCommand(args) {
+  return onPath('pnpm') ? ['turbo', ...args] : pnpmCommand(['exec', 'turbo', ...args])
 }
 
 /** Runs a command to its end and gives its exit code and output; a command that fails, or is not there, does not throw. */
