@@ -14,12 +14,22 @@ export {
   type KernelInit,
 } from './kernel.ts'
 export { KernelError, type KernelErrorInit } from './kernel-error.ts'
+export { DeadlockError } from './sched/deadlock-error.ts'
 export { DeferredCall } from './sched/deferred-call.ts'
+export type { EventLoopHost } from './sched/event-loop-host.ts'
 export {
   createEventLoopScheduler,
   type EventLoopInit,
   type EventLoopScheduler,
 } from './sched/event-loop-scheduler.ts'
+export {
+  type ExploreAllInit,
+  ExploreFailure,
+  type ExploreResult,
+  exploreAll,
+  exploreSeeds,
+  replay,
+} from './sched/explore.ts'
 export type { Op, Park } from './sched/op.ts'
 export { createPrng, type Prng } from './sched/prng.ts'
 export type { Scheduler, SpawnInit, UnhandledHook } from './sched/scheduler.ts'
@@ -35,8 +45,8 @@ export type { Task, TaskOutcome, TaskState } from './sched/task.ts'
 export { Timer } from './sched/timer.ts'
 export {
   createVirtualScheduler,
-  DeadlockError,
   type VirtualInit,
+  type VirtualOptions,
   type VirtualScheduler,
 } from './sched/virtual-scheduler.ts'
 export { Completion } from './sync/completion.ts'

@@ -36,6 +36,8 @@ class Table implements FdTable {
   /** Absent: free; null: reserved. */
   readonly #slots: Map<number, File | null> = new Map()
   #open = 0
+  /** No lower number is free. */
+  #next = 0
 
   constructor(limit: number) {
     this.#limit = limit
@@ -46,9 +48,10 @@ class Table implements FdTable {
   }
 
   reserve(): number {
-    for (let fd = 0; fd < this.#limit; fd++) {
+    for (let fd = this.#next; fd < this.#limit; fd++) {
       if (this.#slots.has(fd)) continue
       this.#slots.set(fd, null)
+      this.#next = fd + 1
       return fd
     }
     throw new KernelError('EMFILE', `all ${this.#limit} descriptors are in use`, {
@@ -64,7 +67,7 @@ class Table implements FdTable {
 
   putUnused(fd: number): void {
     assert(this.#slots.get(fd) === null, 'a descriptor was given back that was not reserved')
-    this.#slots.delete(fd)
+    this.#free(fd)
   }
 
   get(fd: number): File {
@@ -75,9 +78,14 @@ class Table implements FdTable {
 
   close(fd: number): void {
     const file = this.#find(fd)
-    this.#slots.delete(fd)
+    this.#free(fd)
     this.#open--
     file.put()
+  }
+
+  #free(fd: number): void {
+    this.#slots.delete(fd)
+    if (fd < this.#next) this.#next = fd
   }
 
   #find(fd: number): File {

@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The real scheduler: ready work runs in order, in batches, and the host's event loop gets its turn in between. The only file of the
-// libraries that touches the host's clock and timers.
+// The real scheduler: ready work runs in the order in which it became ready, in batches, and the
+// host's event loop gets its turn in between.
 
+import { assert } from '../assert.ts'
 import type { DeferredCall } from './deferred-call.ts'
+import { type EventLoopHost, findEventLoopHost } from './event-loop-host.ts'
 import type { Op } from './op.ts'
 import { ReadyRing } from './ready-ring.ts'
 import type { Scheduler, UnhandledHook } from './scheduler.ts'
-import { SchedulerCore } from './scheduler-core.ts'
+import { describeTask, SchedulerCore } from './scheduler-core.ts'
 import type { Task } from './task.ts'
 import type { Timer } from './timer.ts'
 
 export interface EventLoopScheduler extends Scheduler {
-  /** Runs everything that is ready, here and now: for synchronous users and benchmarks. Not from inside itself. */
+  /**
+   * Runs everything that is ready, and what becomes so through it, here and now: for synchronous
+   * users and benchmarks. Not from inside itself. Waits for no timer and no outside event.
+   */
   runUntilIdle(): void
+  /** What has not ended, in words: parked tasks that are no daemons, ready work, armed timers. */
+  outstanding(): string[]
 }
 
 export interface EventLoopInit {
-  /** Items run before the event loop gets its turn. */
+  /** Calls and task steps before the event loop gets its turn; 1024 by default. */
   readonly batch?: number
   /** Receives errors that no caller can catch. By default they end the process, as an uncaught exception does. */
   readonly onUnhandled?: UnhandledHook
+  /** By default what the global object offers. */
+  readonly host?: EventLoopHost
 }
 
 const DEFAULT_BATCH = 1024
@@ -35,22 +44,24 @@ export function createEventLoopScheduler(init: EventLoopInit = {}): EventLoopSch
 class EventLoop extends SchedulerCore implements EventLoopScheduler {
   readonly exploring = false
   readonly #ready: ReadyRing = new ReadyRing()
+  readonly #host: EventLoopHost
   readonly #batch: number
   readonly #onUnhandled: UnhandledHook
-  readonly #soon: (run: () => void) => void
   readonly #turn: () => void
   #draining = false
-  #scheduled = false
-  #hostTimer: ReturnType<typeof setTimeout> | null = null
+  #turnAsked = false
+  #cancelHostTimer: (() => void) | null = null
   #hostDeadlineNs = 0
 
   constructor(init: EventLoopInit) {
     super()
+    const host = init.host ?? findEventLoopHost()
+    this.#host = host
     this.#batch = init.batch ?? DEFAULT_BATCH
-    this.#onUnhandled = init.onUnhandled ?? throwLater
-    this.#soon = hostSoon()
+    assert(this.#batch > 0, 'a batch holds at least one step')
+    this.#onUnhandled = init.onUnhandled ?? ((error) => host.throwLater(error))
     this.#turn = () => {
-      this.#scheduled = false
+      this.#turnAsked = false
       this.#drain(this.#batch)
     }
   }
@@ -60,7 +71,7 @@ class EventLoop extends SchedulerCore implements EventLoopScheduler {
       const task = this.spawn(name, op)
       task.onDone = () => {
         const { outcome } = task
-        if (outcome === null) return
+        assert(outcome !== null, 'a task is done without an outcome')
         if (outcome.ok) resolve(outcome.value)
         else reject(outcome.error)
       }
@@ -71,7 +82,7 @@ class EventLoop extends SchedulerCore implements EventLoopScheduler {
     if (call.queued) return
     call.queued = true
     this.#ready.push(call)
-    this.#schedule()
+    if (!this.#draining) this.#askTurn()
   }
 
   external(call: DeferredCall): void {
@@ -79,29 +90,32 @@ class EventLoop extends SchedulerCore implements EventLoopScheduler {
       this.queue(call)
       return
     }
-    this.#draining = true
-    try {
-      this.runCall(call)
-    } finally {
-      this.#draining = false
+    // Queued already, it runs in its turn: never twice for one queueing.
+    if (!call.queued) {
+      this.#draining = true
+      try {
+        this.runCall(call)
+      } finally {
+        this.#draining = false
+      }
     }
     this.#drain(this.#batch)
   }
 
   nowNs(): number {
-    return performance.now() * NS_PER_MS
+    return this.#host.nowNs()
   }
 
   armTimer(timer: Timer, delayNs: number): void {
     if (timer.slot >= 0) this.timers.remove(timer)
     this.timers.add(timer, this.nowNs() + Math.max(0, delayNs))
-    this.#armHost()
+    if (!this.#draining) this.#setHostTimer()
   }
 
   cancelTimer(timer: Timer): boolean {
     if (timer.slot < 0) return false
     this.timers.remove(timer)
-    this.#armHost()
+    if (!this.#draining) this.#setHostTimer()
     return true
   }
 
@@ -112,95 +126,80 @@ class EventLoop extends SchedulerCore implements EventLoopScheduler {
   }
 
   runUntilIdle(): void {
-    this.#drain(Number.POSITIVE_INFINITY)
+    assert(!this.#draining, 'runUntilIdle from inside the scheduler')
+    do this.#drain(this.#batch)
+    while (this.#ready.size > 0)
+  }
+
+  outstanding(): string[] {
+    const found: string[] = []
+    for (const task of this.tasks) if (!task.daemon) found.push(describeTask(task))
+    for (const call of this.#ready.calls()) found.push(`call ${call.name} is queued`)
+    for (const timer of this.timers.timers) found.push(`timer ${timer.name} is armed`)
+    return found
   }
 
   protected makeReady(task: Task): void {
     this.#ready.push(task)
-    this.#schedule()
+    if (!this.#draining) this.#askTurn()
   }
 
-  #schedule(): void {
-    if (this.#draining || this.#scheduled) return
-    this.#scheduled = true
-    this.#soon(this.#turn)
+  #askTurn(): void {
+    if (this.#turnAsked) return
+    this.#turnAsked = true
+    this.#host.soon(this.#turn)
   }
 
   #drain(limit: number): void {
-    if (this.#draining) return
     this.#draining = true
     try {
-      for (let done = 0; done < limit; done++) {
-        const item = this.#ready.shift()
+      if (this.timers.size > 0) this.#fireDueTimers()
+      const ready = this.#ready
+      for (let left = limit; left > 0; left--) {
+        const item = ready.shift()
         if (item === null) break
         if (item.kind === 'task') this.step(item)
         else this.runCall(item)
       }
+      if (this.failed.length > 0 && ready.size === 0) this.#raiseFailed()
     } finally {
       this.#draining = false
-      if (this.#ready.size > 0) this.#schedule()
+      if (this.#ready.size > 0) this.#askTurn()
+      if (this.timers.size > 0 || this.#cancelHostTimer !== null) this.#setHostTimer()
     }
+  }
+
+  /** Those due now; one that arms itself anew at once waits for the next drain. */
+  #fireDueTimers(): void {
+    const nowNs = this.nowNs()
+    for (let left = this.timers.size; left > 0; left--) {
+      const timer = this.timers.shiftDue(nowNs)
+      if (timer === null) return
+      this.fireTimer(timer)
+    }
+  }
+
+  /** Nothing is ready any more, so whoever meant to join a failed task has had the occasion. */
+  #raiseFailed(): void {
     for (const task of this.takeUnobserved()) {
       if (task.outcome?.ok === false) this.raise(task.outcome.error, `task ${task.name}`)
     }
   }
 
-  #armHost(): void {
+  /** One host timer for the first deadline; it may fire early, when that deadline was cancelled. */
+  #setHostTimer(): void {
     const first = this.timers.first
-    if (first === null) {
-      if (this.#hostTimer !== null) clearTimeout(this.#hostTimer)
-      this.#hostTimer = null
-      return
+    if (this.#cancelHostTimer !== null) {
+      if (first !== null && first.deadlineNs >= this.#hostDeadlineNs) return
+      this.#cancelHostTimer()
+      this.#cancelHostTimer = null
     }
-    if (this.#hostTimer !== null && this.#hostDeadlineNs <= first.deadlineNs) return
-    if (this.#hostTimer !== null) clearTimeout(this.#hostTimer)
+    if (first === null) return
     this.#hostDeadlineNs = first.deadlineNs
-    const delayMs = Math.min(
-      0x7fff_ffff,
-      Math.max(0, Math.ceil((first.deadlineNs - this.nowNs()) / NS_PER_MS)),
-    )
-    this.#hostTimer = setTimeout(() => this.#onHostTimer(), delayMs)
-  }
-
-  #onHostTimer(): void {
-    this.#hostTimer = null
-    const nowNs = this.nowNs()
-    for (
-      let timer = this.timers.shiftDue(nowNs);
-      timer !== null;
-      timer = this.timers.shiftDue(nowNs)
-    ) {
-      this.fireTimer(timer)
-    }
-    this.#armHost()
-    this.#drain(this.#batch)
-  }
-}
-
-function throwLater(error: unknown): void {
-  setTimeout(() => {
-    throw error
-  }, 0)
-}
-
-/** The host's cheapest way to come back soon without starving its I/O. */
-function hostSoon(): (run: () => void) => void {
-  if (typeof setImmediate === 'function') {
-    return (run) => {
-      setImmediate(run)
-    }
-  }
-  if (typeof MessageChannel === 'function') {
-    const { port1, port2 } = new MessageChannel()
-    let next: (() => void) | null = null
-    port1.addEventListener('message', () => next?.())
-    port1.start()
-    return (run) => {
-      next = run
-      port2.postMessage(null)
-    }
-  }
-  return (run) => {
-    setTimeout(run, 0)
+    const delayMs = Math.max(0, Math.ceil((first.deadlineNs - this.nowNs()) / NS_PER_MS))
+    this.#cancelHostTimer = this.#host.after(delayMs, () => {
+      this.#cancelHostTimer = null
+      this.#drain(this.#batch)
+    })
   }
 }

@@ -29,6 +29,16 @@ export class ReadyRing {
     return item
   }
 
+  /** The calls among them, in order. */
+  calls(): DeferredCall[] {
+    const found: DeferredCall[] = []
+    for (let i = 0; i < this.#size; i++) {
+      const item = this.#slots[(this.#head + i) & (this.#slots.length - 1)]
+      if (item?.kind === 'call') found.push(item)
+    }
+    return found
+  }
+
   #grow(): void {
     const ordered = [...this.#slots.slice(this.#head), ...this.#slots.slice(0, this.#head)]
     this.#slots = ordered.concat(new Array<Task | DeferredCall | null>(ordered.length).fill(null))

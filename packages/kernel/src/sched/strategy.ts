@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { assert } from '../assert.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import { createPrng } from './prng.ts'
 import type { Task } from './task.ts'
@@ -33,12 +34,17 @@ export function seededStrategy(seed: number): Strategy {
   }
 }
 
-/** Replays recorded choices, then takes the first. */
+/** Replays recorded choices, then takes the first, and nobody at choice points of plain code. */
 export function recordedStrategy(choices: readonly number[]): Strategy {
   let at = 0
-  const next = (fallback: number): number => choices[at++] ?? fallback
+  const next = (fallback: number, candidates: number): number => {
+    const choice = choices[at] ?? fallback
+    assert(choice < candidates, 'the run is not the recorded one')
+    at++
+    return choice
+  }
   return {
-    choose: (candidates) => Math.min(next(0), candidates.length - 1),
-    chooseNested: (candidates) => Math.min(next(-1), candidates.length - 1),
+    choose: (candidates) => next(0, candidates.length),
+    chooseNested: (candidates) => next(-1, candidates.length),
   }
 }

@@ -6,12 +6,14 @@
 //
 // A choice point in plain code may run other actors right there, nested, as another CPU would. What that leaves out: the
 // interrupted section resumes only after everything nested in it has parked or ended, so two plain sections never alternate
-// step by step (A1 B1 A2 B2); a section nested in A always ends before A goes on.
+// step by step (A1 B1 A2 B2); a section nested in A always ends before A goes on. Sleepable code has no such limit: at
+// `yieldNow`, and where it takes a lock, the strategy chooses freely.
 
 import { assert } from '../assert.ts'
+import { describeDeadlock } from './deadlock-error.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Scheduler, UnhandledHook } from './scheduler.ts'
 import { describeTask, SchedulerCore } from './scheduler-core.ts'
 import { type Candidate, type Strategy, seededStrategy } from './strategy.ts'
 import type { Task } from './task.ts'
@@ -22,68 +24,110 @@ export interface VirtualScheduler extends Scheduler {
   runSync<T>(name: string, op: Op<T>): T
   /** Runs until nothing is runnable and no timer is armed. Throws DeadlockError when a task is parked for ever. */
   runUntilIdle(): void
+  /** Runs what is runnable now. Time stands still, and tasks may be left waiting. */
+  runReady(): void
+  /** Lets `deltaNs` go by: runs what is runnable, and every timer at its time. Tasks may be left waiting. */
+  advance(deltaNs: number): void
   /** Every choice that was made, in order; for `recordedStrategy`. */
   readonly choices: readonly number[]
+  /** Calls, timers and task steps run so far. */
   readonly steps: number
-  /** What has not ended, in words: parked tasks that are no daemons, queued calls, armed timers. */
+  /** What has not ended, in words: parked tasks that are no daemons, runnable work, armed timers, unjoined failures. */
   outstanding(): string[]
 }
 
-/** Nothing can run any more, and somebody waits. */
-export class DeadlockError extends Error {
-  override readonly name = 'DeadlockError'
-  readonly waiting: readonly string[]
-
-  constructor(waiting: readonly string[]) {
-    super(`deadlock: ${waiting.join('; ')}`)
-    this.waiting = waiting
-  }
+export interface VirtualOptions {
+  /** Steps after which the run counts as one that never ends; ten million by default. */
+  readonly stepsMax?: number
+  /** How deep choice points in plain code nest; 4 by default. */
+  readonly nestingMax?: number
+  /** Receives errors that no caller can catch. By default whoever drives the scheduler gets them thrown. */
+  readonly onUnhandled?: UnhandledHook
 }
 
-export type VirtualInit = { readonly strategy: Strategy } | { readonly seed: number }
+export type VirtualInit = VirtualOptions &
+  ({ readonly strategy: Strategy } | { readonly seed: number })
 
 export function createVirtualScheduler(init: VirtualInit): VirtualScheduler {
-  return new Virtual('strategy' in init ? init.strategy : seededStrategy(init.seed))
+  return new Virtual('strategy' in init ? init.strategy : seededStrategy(init.seed), init)
 }
 
-const NESTING_MAX = 4
+const DEFAULT_NESTING_MAX = 4
+const DEFAULT_STEPS_MAX = 10_000_000
 
 class Virtual extends SchedulerCore implements VirtualScheduler {
   readonly exploring: boolean
   readonly choices: number[] = []
   steps = 0
   readonly #strategy: Strategy
+  readonly #stepsMax: number
+  readonly #nestingMax: number
+  readonly #onUnhandled: UnhandledHook | null
   readonly #runnable: Candidate[] = []
+  readonly #errors: unknown[] = []
+  readonly #promised: Map<Task, (error: unknown) => void> = new Map()
   #nowNs = 0
   #nesting = 0
-  #raised: { readonly error: unknown } | null = null
+  #driven = false
+  #edgeAsked = false
 
-  constructor(strategy: Strategy) {
+  constructor(strategy: Strategy, options: VirtualOptions) {
     super()
     this.#strategy = strategy
     this.exploring = strategy.chooseNested !== undefined
+    this.#stepsMax = options.stepsMax ?? DEFAULT_STEPS_MAX
+    this.#nestingMax = options.nestingMax ?? DEFAULT_NESTING_MAX
+    this.#onUnhandled = options.onUnhandled ?? null
   }
 
   run<T>(name: string, op: Op<T>): Promise<T> {
-    return new Promise<T>((resolve) => resolve(this.runSync(name, op)))
+    return new Promise<T>((resolve, reject) => {
+      const task = this.spawn(name, op)
+      this.#promised.set(task, reject)
+      task.onDone = () => {
+        const { outcome } = task
+        assert(outcome !== null, 'a task is done without an outcome')
+        this.#promised.delete(task)
+        if (outcome.ok) resolve(outcome.value)
+        else reject(outcome.error)
+      }
+      this.#askEdge()
+    })
   }
 
   runSync<T>(name: string, op: Op<T>): T {
-    assert(this.current === null, 'runSync inside a task')
+    this.#refuseNested()
     const task = this.spawn(name, op)
     task.observed = true
-    while (task.outcome === null) {
-      if (!this.#stepOne()) throw new DeadlockError(this.#parked())
-      this.#throwRaised()
-    }
-    if (!task.outcome.ok) throw task.outcome.error
-    return task.outcome.value
+    this.#drive(() => task.outcome === null, true)
+    const { outcome } = task
+    if (outcome === null) throw this.#whyStuck()
+    if (!outcome.ok) throw outcome.error
+    this.#throwUnhandled()
+    return outcome.value
   }
 
   runUntilIdle(): void {
-    while (this.#stepOne()) this.#throwRaised()
-    const parked = this.#parked()
-    if (parked.length > 0) throw new DeadlockError(parked)
+    this.#drive(always, true)
+    this.#throwUnhandled()
+    for (const task of this.tasks) if (!task.daemon) throw this.#whyStuck()
+  }
+
+  runReady(): void {
+    this.#drive(always, false)
+    this.#throwUnhandled()
+  }
+
+  advance(deltaNs: number): void {
+    assert(deltaNs >= 0, 'virtual time does not go back')
+    const untilNs = this.#nowNs + deltaNs
+    this.runReady()
+    for (let timer = this.timers.first; timer !== null; timer = this.timers.first) {
+      if (timer.deadlineNs > untilNs) break
+      this.#advanceTo(timer.deadlineNs)
+      this.runReady()
+    }
+    this.#nowNs = untilNs
   }
 
   queue(call: DeferredCall): void {
@@ -93,6 +137,7 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     this.#runnable.push(call)
   }
 
+  /** An outside event has no better moment than any other runnable: the strategy picks it. */
   external(call: DeferredCall): void {
     this.queue(call)
   }
@@ -120,42 +165,65 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
 
   choicePoint(label: string): void {
     const { chooseNested } = this.#strategy
-    if (chooseNested === undefined || this.#nesting >= NESTING_MAX || this.#runnable.length === 0)
-      return
-    const index = chooseNested.call(this.#strategy, this.#runnable, label)
-    this.choices.push(index)
-    if (index < 0) return
-    this.#nesting++
-    try {
+    if (chooseNested === undefined || this.#nesting >= this.#nestingMax) return
+    // Past the bound of steps the run only unwinds: the error belongs to who drives it, not to the code that stands here.
+    while (this.#runnable.length > 0 && this.steps < this.#stepsMax) {
+      const index = chooseNested.call(this.#strategy, this.#runnable, label)
+      this.choices.push(index)
+      if (index < 0) return
+      this.#nesting++
       this.#runAt(index)
-    } finally {
       this.#nesting--
     }
   }
 
-  raise(error: unknown): void {
-    this.#raised ??= { error }
+  raise(error: unknown, source: string): void {
+    if (this.#onUnhandled === null) this.#errors.push(error)
+    else this.#onUnhandled(error, source)
   }
 
   outstanding(): string[] {
-    const queued = this.#runnable.map((item) => `${item.kind} ${item.name} is runnable`)
-    const timers = this.timers.timers.map((timer) => `timer ${timer.name} is armed`)
-    return [...this.#parked(), ...queued, ...timers]
+    const found: string[] = []
+    for (const task of this.tasks) {
+      if (!task.daemon && task.state === 'parked') found.push(describeTask(task))
+    }
+    for (const item of this.#runnable) found.push(`${item.kind} ${item.name} is runnable`)
+    for (const timer of this.timers.timers) found.push(`timer ${timer.name} is armed`)
+    for (const task of this.failed) {
+      if (!task.observed) found.push(`task ${task.name} failed and was not joined`)
+    }
+    return found
   }
 
   protected makeReady(task: Task): void {
     this.#runnable.push(task)
   }
 
-  #stepOne(): boolean {
-    if (this.#runnable.length === 0 && !this.#advance()) return false
-    let index = 0
-    if (this.#runnable.length > 1) {
-      index = this.#strategy.choose(this.#runnable)
-      this.choices.push(index)
+  #refuseNested(): void {
+    assert(!this.#driven, 'a virtual scheduler is driven from inside itself')
+  }
+
+  /** Runs one after the other while `wanted`; ends early when nothing can run. */
+  #drive(wanted: () => boolean, timePasses: boolean): void {
+    this.#refuseNested()
+    this.#driven = true
+    try {
+      while (wanted()) {
+        if (this.#runnable.length === 0 && !(timePasses && this.#advance())) return
+        if (this.steps >= this.#stepsMax) throw this.#noEnd()
+        this.#runAt(this.#choose())
+        if (this.#errors.length > 0) this.#throwErrors()
+      }
+    } finally {
+      this.#driven = false
     }
-    this.#runAt(index)
-    return true
+  }
+
+  #choose(): number {
+    if (this.#runnable.length === 1) return 0
+    const index = this.#strategy.choose(this.#runnable)
+    this.choices.push(index)
+    return index
   }
 
   #runAt(index: number): void {
@@ -170,35 +238,72 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     }
   }
 
-  /** Lets time pass to the next timer; all that are due then become runnable. */
+  /** Lets time pass to the next timer; false when there is none. */
   #advance(): boolean {
     const first = this.timers.first
     if (first === null) return false
-    this.#nowNs = Math.max(this.#nowNs, first.deadlineNs)
-    for (
-      let timer = this.timers.shiftDue(this.#nowNs);
-      timer !== null;
-      timer = this.timers.shiftDue(this.#nowNs)
-    ) {
-      timer.due = true
-      this.#runnable.push(timer)
-    }
+    this.#advanceTo(first.deadlineNs)
     return true
   }
 
-  #throwRaised(): void {
-    for (const task of this.takeUnobserved()) {
-      if (task.outcome?.ok === false) this.raise(task.outcome.error)
+  /** All timers that are due then become runnable. */
+  #advanceTo(nowNs: number): void {
+    this.#nowNs = nowNs
+    for (let due = this.timers.shiftDue(nowNs); due !== null; due = this.timers.shiftDue(nowNs)) {
+      due.due = true
+      this.#runnable.push(due)
     }
-    const raised = this.#raised
-    if (raised === null) return
-    this.#raised = null
-    throw raised.error
   }
 
-  #parked(): string[] {
-    return [...this.tasks]
-      .filter((task) => !task.daemon && task.state === 'parked')
-      .map(describeTask)
+  /** Errors of calls and timers, and of tasks that nobody joined though the run is over. */
+  #throwUnhandled(): void {
+    for (const task of this.takeUnobserved()) {
+      if (task.outcome?.ok === false) this.raise(task.outcome.error, `task ${task.name}`)
+    }
+    if (this.#errors.length > 0) this.#throwErrors()
   }
+
+  #throwErrors(): never {
+    const errors = this.#errors.splice(0)
+    if (errors.length === 1) throw errors[0]
+    throw new AggregateError(errors, `${errors.length} errors that nobody could catch`)
+  }
+
+  /** A task that failed unnoticed is the likelier reason than what the others now wait for. */
+  #whyStuck(): unknown {
+    const [failed] = this.takeUnobserved()
+    if (failed?.outcome?.ok === false) return failed.outcome.error
+    return describeDeadlock(this.tasks)
+  }
+
+  #noEnd(): Error {
+    return new Error(`no end after ${this.steps} steps: ${this.outstanding().join('; ')}`)
+  }
+
+  /** Drives after the caller, so that what it starts together is interleaved. */
+  #askEdge(): void {
+    if (this.#edgeAsked) return
+    this.#edgeAsked = true
+    void Promise.resolve().then(() => {
+      this.#edgeAsked = false
+      try {
+        this.#drive(() => this.#promised.size > 0, true)
+        if (this.#promised.size > 0) throw this.#whyStuck()
+        this.#throwUnhandled()
+      } catch (error) {
+        this.#rejectPromised(error)
+      }
+    })
+  }
+
+  #rejectPromised(error: unknown): void {
+    if (this.#promised.size === 0) throw error
+    const rejects = [...this.#promised.values()]
+    this.#promised.clear()
+    for (const reject of rejects) reject(error)
+  }
+}
+
+function always(): boolean {
+  return true
 }

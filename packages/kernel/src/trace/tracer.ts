@@ -29,24 +29,32 @@ export class Tracepoint {
   /** Somebody listens. */
   enabled = false
   readonly sinks: TraceSink[] = []
-  readonly #begin: () => Omit<TraceEvent, 'point' | 'fields' | 'values'>
+  readonly #source: TraceSource
 
-  constructor(
-    name: string,
-    fields: readonly string[],
-    begin: () => Omit<TraceEvent, 'point' | 'fields' | 'values'>,
-  ) {
+  constructor(name: string, fields: readonly string[], source: TraceSource) {
     this.name = name
     this.fields = fields
-    this.#begin = begin
+    this.#source = source
   }
 
-  /** Values in the order of `fields`. */
+  /** Values in the order of `fields`. What a sink throws does not reach the code that is traced. */
   emit(...values: readonly TraceValue[]): void {
     if (!this.enabled) return
-    const event = { ...this.#begin(), point: this.name, fields: this.fields, values }
-    for (const sink of this.sinks) sink(event)
+    const event = { ...this.#source.begin(), point: this.name, fields: this.fields, values }
+    for (const sink of [...this.sinks]) {
+      try {
+        sink(event)
+      } catch (error) {
+        this.#source.raise(error, `a sink of tracepoint ${this.name}`)
+      }
+    }
   }
+}
+
+/** What a point needs of the tracer that made it. */
+interface TraceSource {
+  begin(): Pick<TraceEvent, 'seq' | 'timeNs' | 'task'>
+  raise(error: unknown, source: string): void
 }
 
 export interface Tracer {
@@ -66,9 +74,12 @@ export function createTracer(components: { readonly scheduler: Scheduler }): Tra
   const points = new Map<string, Tracepoint>()
   const subscriptions = new Set<Subscription>()
   let seq = 0
-  const begin = (): Omit<TraceEvent, 'point' | 'fields' | 'values'> => {
-    seq++
-    return { seq, timeNs: scheduler.nowNs(), task: scheduler.current?.name ?? '' }
+  const source: TraceSource = {
+    begin() {
+      seq++
+      return { seq, timeNs: scheduler.nowNs(), task: scheduler.current?.name ?? '' }
+    },
+    raise: (error, where) => scheduler.raise(error, where),
   }
   const connect = (point: Tracepoint, { filter, sink }: Subscription): void => {
     if (!filter(point.name)) return
@@ -79,7 +90,7 @@ export function createTracer(components: { readonly scheduler: Scheduler }): Tra
     point(name, fields) {
       const known = points.get(name)
       if (known !== undefined) return known
-      const point = new Tracepoint(name, fields, begin)
+      const point = new Tracepoint(name, fields, source)
       points.set(name, point)
       for (const subscription of subscriptions) connect(point, subscription)
       return point
