@@ -80,6 +80,8 @@ export class Token implements DmabufToken, GenerationOwner {
     this.#closing = false
     this.attachment = components.dmabuf.dynamicAttach(components.device, {
       allowPeer2peer: true,
+      // Drivers sync the bytes of every request themselves, before and after it.
+      skipCpuSync: true,
       invalidateMappings: () => this.#invalidate(),
     })
     this.dmabuf.get()

@@ -3,11 +3,11 @@
 
 // The inside of a copy: builds the stack, moves the bytes, digests them, and takes the stack down again on every way out.
 
-import type { DmaBuf } from '@iolayers/dma-buf'
 import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
 import { createMemoryStore, type NamespaceStore } from '@iolayers/nvme/controller'
 import { createFileStore } from '@iolayers/nvme/file'
 import type { Progress } from '../cli/progress.ts'
+import { listBuffers } from '../dmabuf/list-dmabufs.ts'
 import { collectCounters } from '../stack/counters.ts'
 import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
 import { attachNvme, createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
@@ -39,23 +39,28 @@ function stackInit({ source, target, options }: CopyParts): Parameters<typeof cr
   const bufferBytes = slots * (options.evictEvery === null ? 1 : 2)
   const memoryBytes =
     (source.kind === 'memory' ? roundUp(source.sizeBytes) : 0) +
-    (target.kind === 'memory' ? target.sizeBytes : 0)
+    (target.kind === 'memory' ? roundUp(target.sizeBytes) : 0)
   return { ramBytes: bufferBytes + memoryBytes, iommu: options.iommu, coherent: options.coherent }
 }
 
+/** What the moving itself tells. */
+type Proof = Omit<CopyResult, 'layers' | 'seconds'>
+type Moved = Proof & { readonly buffersListed: number }
+
 function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
   const startedNs = stack.kernel.scheduler.nowNs()
-  let result: Omit<CopyResult, 'layers' | 'seconds'>
+  let result: Moved
   try {
     result = yield* copyWithin(parts, stack)
   } finally {
     yield* destroyStack(stack)
   }
   const seconds = (stack.kernel.scheduler.nowNs() - startedNs) / 1e9
-  return { ...result, seconds, layers: collectCounters(stack) }
+  const { buffersListed, ...proof } = result
+  return { ...proof, seconds, layers: collectCounters(stack, buffersListed) }
 }
 
-function* copyWithin(parts: CopyParts, stack: Stack): Op<Omit<CopyResult, 'layers' | 'seconds'>> {
+function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   const { source, target, options } = parts
   const from = yield* attachNvme(stack, {
     name: 'nvme0',
@@ -64,7 +69,7 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Omit<CopyResult, 'layer
   })
   const to = yield* attachNvme(stack, {
     name: 'nvme1',
-    store: targetStore(stack, target, source.sizeBytes),
+    store: targetStore(stack, target),
     queueDepth: options.queueDepth,
   })
   stack.ring.registerFiles([from.file, to.file])
@@ -78,10 +83,11 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Omit<CopyResult, 'layer
             buffers: slots.buffers,
           })
     try {
-      return yield* moveAndProve(parts, stack, slots, {
+      const proof = yield* moveAndProve(parts, stack, slots, {
         from: transferEnd(from, 0, source.name),
         to: transferEnd(to, 1, target.name),
       })
+      return { ...proof, buffersListed: (yield* listBuffers(stack, LIST_READ_BYTES)).length }
     } finally {
       if (evictor !== null) yield* evictor.stop()
     }
@@ -89,6 +95,9 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Omit<CopyResult, 'layer
     yield* slots.release()
   }
 }
+
+/** Bytes of one read of the iterator that lists the copy's buffers. */
+const LIST_READ_BYTES = 4096
 
 interface Ends {
   readonly from: TransferEnd
@@ -100,7 +109,7 @@ function* moveAndProve(
   stack: Stack,
   slots: RegisteredSlots,
   { from, to }: Ends,
-): Op<Omit<CopyResult, 'layers' | 'seconds'>> {
+): Op<Proof> {
   const { source, options, progress } = parts
   const common = {
     sizeBytes: source.sizeBytes,
@@ -143,7 +152,7 @@ function resultOf(
   source: string | null,
   target: string | null,
   resubmitted: number,
-): Omit<CopyResult, 'layers' | 'seconds'> {
+): Proof {
   return { bytes, sha256: { source, target }, resubmitted }
 }
 
@@ -207,15 +216,15 @@ function sourceStore(stack: Stack, source: SourceEnd): NamespaceStore {
   return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(source.sizeBytes) })
 }
 
-function targetStore(stack: Stack, target: TargetEnd, sizeBytes: number): NamespaceStore {
+function targetStore(stack: Stack, target: TargetEnd): NamespaceStore {
   const { kernel, memory } = stack
   if (target.partialPath !== null) {
     return createFileStore(
       { kernel },
-      { path: target.partialPath, direct: true, sizeBytes: roundUp(sizeBytes) },
+      { path: target.partialPath, direct: true, sizeBytes: roundUp(target.sizeBytes) },
     )
   }
-  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(sizeBytes) })
+  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(target.sizeBytes) })
 }
 
 function roundUp(sizeBytes: number): number {

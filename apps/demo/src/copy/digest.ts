@@ -3,16 +3,21 @@
 
 import { createHash, type Hash } from 'node:crypto'
 import type { DmaBuf } from '@iolayers/dma-buf'
-import { DmaDirection } from '@iolayers/dma-mapping'
 import type { Op } from '@iolayers/kernel'
 
 /** SHA-256 over blocks that lie in dma-bufs, read by the CPU in place: nothing is copied to be hashed. */
 export class BufferDigest {
-  readonly #hash: Hash = createHash('sha256')
+  readonly #hash: Hash
 
-  /** Hashes bytes of a buffer between begin and end of CPU access, so that what a device wrote is seen. */
+  constructor() {
+    this.#hash = createHash('sha256')
+  }
+
+  /**
+   * Hashes bytes of a buffer of which the I/O is over. The driver's sync for the CPU has given exactly these bytes to the CPU;
+   * begin and end of CPU access would sync the whole buffer, under the I/O of its other blocks.
+   */
   *update(buffer: DmaBuf, offsetBytes: number, lengthBytes: number): Op<void> {
-    yield* buffer.beginCpuAccess(DmaDirection.FROM_DEVICE)
     const view = yield* buffer.vmap()
     // No wait between taking the view and the last byte: the exporter cannot move the buffer in between.
     let skip = offsetBytes
@@ -29,7 +34,6 @@ export class BufferDigest {
       skip = 0
     }
     buffer.vunmap()
-    yield* buffer.endCpuAccess(DmaDirection.FROM_DEVICE)
   }
 
   /** The digest in hexadecimal. To be called once. */

@@ -21,6 +21,8 @@ export interface TargetEnd {
   readonly kind: 'file' | 'memory'
   /** What messages call it. */
   readonly name: string
+  /** What it can hold. */
+  readonly sizeBytes: number
   /** Where a file target is written until `commit`; null for memory. */
   readonly partialPath: string | null
   /** Makes what was written the target: exactly as long as the source, synced, under its own name. */
@@ -47,6 +49,7 @@ export function openTarget(location: Location, source: SourceEnd): TargetEnd {
   return {
     kind: 'file',
     name: location.path,
+    sizeBytes: source.sizeBytes,
     partialPath: partial.path,
     commit: () => partial.commit(source.sizeBytes),
     discard: () => partial.discard(),
@@ -63,6 +66,7 @@ function memoryTarget(sizeBytes: number, source: SourceEnd): TargetEnd {
   return {
     kind: 'memory',
     name: `mem:${sizeBytes}`,
+    sizeBytes,
     partialPath: null,
     commit: () => undefined,
     discard: () => undefined,

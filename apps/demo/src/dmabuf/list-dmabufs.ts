@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { createBpfIter, type IterContext } from '@iolayers/bpf-iter'
-import { createDmabufIterTarget, formatDmabuf } from '@iolayers/bpf-iter/dmabuf'
+import type { IterContext } from '@iolayers/bpf-iter'
+import { formatDmabuf } from '@iolayers/bpf-iter/dmabuf'
 import type { DmaBuf } from '@iolayers/dma-buf'
-import { assert, createEventLoopScheduler, Errno, errnoName, type File, KernelError, type Op } from '@iolayers/kernel'
+import {
+  assert,
+  createEventLoopScheduler,
+  Errno,
+  errnoName,
+  type File,
+  KernelError,
+  type Op,
+} from '@iolayers/kernel'
 import { createStack, destroyStack, type Stack } from '../stack/stack.ts'
 
 export interface ListedBuffer {
@@ -40,12 +48,12 @@ function* listWithin(stack: Stack, init: ListInit): Op<ListedBuffer[]> {
     for (let i = 0; i < init.create; i++) {
       buffers.push(stack.systemHeap.allocate(PAGE_BYTES, { name: `buffer-${i}` }))
     }
-    const text = yield* readIterator(stack, init.readSizeBytes)
+    const listed = yield* listBuffers(stack, init.readSizeBytes)
     for (const { references, inode } of buffers) {
       assert(references === 1, `the iterator kept a reference on a buffer it had passed`)
       assert(inode > 0, 'a buffer without an inode number')
     }
-    return parseListing(text)
+    return listed
   } finally {
     for (const buffer of buffers) buffer.put()
     yield* destroyStack(stack)
@@ -58,11 +66,11 @@ function showBuffer({ item, meta }: IterContext<DmaBuf>): number {
   return 0
 }
 
-function* readIterator(stack: Stack, readSizeBytes: number): Op<string> {
-  const iters = createBpfIter({ kernel: stack.kernel })
-  const file = iters.registerTarget(createDmabufIterTarget(stack.dmaBufs)).attach(showBuffer).open()
+/** What the stack's iterator shows, from the newest buffer to the oldest. */
+export function* listBuffers(stack: Stack, readSizeBytes: number): Op<ListedBuffer[]> {
+  const file = stack.dmabufTarget.attach(showBuffer).open()
   try {
-    return yield* readToEnd(file, readSizeBytes)
+    return parseListing(yield* readToEnd(file, readSizeBytes))
   } finally {
     file.put()
   }
@@ -89,9 +97,22 @@ function* readToEnd(file: File, readSizeBytes: number): Op<string> {
 function parseListing(text: string): ListedBuffer[] {
   const lines = text.split('\n')
   const buffers: ListedBuffer[] = []
-  for (let at = 0; at + LINES_PER_BUFFER < lines.length + 1 && lines[at] !== ''; at += LINES_PER_BUFFER) {
-    const [inode = '', size = '', name = '', exporter = '', references = ''] = lines.slice(at, at + LINES_PER_BUFFER)
-    buffers.push({ inode: Number(inode), size: Number(size), name, exporter, references: Number(references) })
+  for (
+    let at = 0;
+    at + LINES_PER_BUFFER < lines.length + 1 && lines[at] !== '';
+    at += LINES_PER_BUFFER
+  ) {
+    const [inode = '', size = '', name = '', exporter = '', references = ''] = lines.slice(
+      at,
+      at + LINES_PER_BUFFER,
+    )
+    buffers.push({
+      inode: Number(inode),
+      size: Number(size),
+      name,
+      exporter,
+      references: Number(references),
+    })
   }
   return buffers
 }

@@ -6,10 +6,11 @@ import type { NvmeSide, Stack } from './stack.ts'
 /** What each layer did, by package; the counters of both sides of a copy are summed. */
 export type LayerCounters = Readonly<Record<string, Readonly<Record<string, number>>>>
 
-/** The counters of a stack as they are now: asked before it is taken down, they show what is live. */
-export function collectCounters(stack: Stack): LayerCounters {
+/** The counters of a stack as they are now. `buffersListed` is what its dmabuf iterator showed while the buffers lived. */
+export function collectCounters(stack: Stack, buffersListed: number): LayerCounters {
   const { tokens, ring, sides, kernel } = stack
-  const total = (of: (side: NvmeSide) => number): number => sides.reduce((sum, side) => sum + of(side), 0)
+  const total = (of: (side: NvmeSide) => number): number =>
+    sides.reduce((sum, side) => sum + of(side), 0)
   return {
     'io-uring': {
       submitted: ring.stats.submitted,
@@ -53,7 +54,7 @@ export function collectCounters(stack: Stack): LayerCounters {
       moves: stack.movableHeap.stats.moves,
       movedBytes: stack.movableHeap.stats.movedBytes,
     },
-    'bpf-iter': { buffersListed: countByIterator(stack) },
+    'bpf-iter': { targets: stack.iterators.targetNames.length, buffersListed },
     kernel: {
       rcuCallbacks: kernel.rcu.callbacks,
       workItems: kernel.systemWq.begun + kernel.reclaimWq.begun,
@@ -62,7 +63,10 @@ export function collectCounters(stack: Stack): LayerCounters {
   }
 }
 
-function dmaCounters(stack: Stack, total: (of: (side: NvmeSide) => number) => number): Record<string, number> {
+function dmaCounters(
+  stack: Stack,
+  total: (of: (side: NvmeSide) => number) => number,
+): Record<string, number> {
   const { iommu, memory } = stack
   return {
     sgtablesMapped: total(({ device }) => device.dma.stats.mapsSgtable),
@@ -75,11 +79,4 @@ function dmaCounters(stack: Stack, total: (of: (side: NvmeSide) => number) => nu
     syncCopyBytes: total(({ device }) => device.dma.stats.syncCopyBytes),
     cpuCopyBytes: memory.stats.cpuCopyBytes,
   }
-}
-
-/** Walks the stack's buffers as the open-coded iterator does. */
-function countByIterator({ dmaBufs }: Stack): number {
-  let count = 0
-  for (let buffer = dmaBufs.begin(); buffer !== null; buffer = dmaBufs.next(buffer)) count++
-  return count
 }

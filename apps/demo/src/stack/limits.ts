@@ -5,9 +5,9 @@
 export const LOGICAL_BLOCK_BYTES = 512
 
 /** Largest transfer of one command: the controllers' MDTS, and so the most that one request of a copy carries. */
-export const MDTS_BYTES: number = 1 << 20
+export const MDTS_BYTES = 1_048_576
 
-export const BLOCK_SIZE = { default: '1M', max: 64 * 1024 * 1024 } as const
+export const BLOCK_SIZE = { default: '1M', max: 67_108_864 } as const
 
 /** The ring has entries for this many I/Os. */
 export const QUEUE_DEPTH = { min: 1, max: 1024, default: 8 } as const
@@ -15,3 +15,6 @@ export const QUEUE_DEPTH = { min: 1, max: 1024, default: 8 } as const
 export const BUFFERS = { min: 1, max: 1024, default: 4 } as const
 
 export const RING_ENTRIES = 1024
+
+/** Descriptors of one command: a transfer of MDTS in scattered pages, and one more for an offset in the first. */
+export const SEGMENTS_MAX = 257

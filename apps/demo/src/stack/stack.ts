@@ -9,10 +9,13 @@ import {
   type InvalidationPolicyName,
 } from '@iolayers/blk-mq-token'
 import { createBlockDeviceFile, type Disk } from '@iolayers/block-core'
+import { type BpfIter, createBpfIter, type RegisteredTarget } from '@iolayers/bpf-iter'
+import { createDmabufIterTarget } from '@iolayers/bpf-iter/dmabuf'
 import {
   createDmaBufCore,
   createMovableHeap,
   createSystemHeap,
+  type DmaBuf,
   type DmaBufCore,
   type DmaHeap,
   type MovableHeap,
@@ -41,7 +44,7 @@ import {
   type NvmeController,
 } from '@iolayers/nvme/controller'
 import { createNvmeHost, type NvmeHost } from '@iolayers/nvme/host'
-import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES } from './limits.ts'
+import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES, SEGMENTS_MAX } from './limits.ts'
 
 export type IommuMode = 'strict' | 'lazy' | 'passthrough'
 
@@ -69,6 +72,9 @@ export interface Stack {
   readonly tokens: CountingTokenFactory
   readonly ring: IoUring
   readonly sides: NvmeSide[]
+  /** The iterator targets of the stack: `dmabuf`. */
+  readonly iterators: BpfIter
+  readonly dmabufTarget: RegisteredTarget<DmaBuf>
   readonly init: StackInit
 }
 
@@ -94,6 +100,7 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
   const iommu = createIommu({ kernel })
   const dmaBufs = createDmaBufCore({ kernel })
   const heapParts = { kernel, memory, core: dmaBufs }
+  const iterators = createBpfIter({ kernel })
   return {
     kernel,
     memory,
@@ -107,6 +114,8 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
     ),
     ring: createIoUring({ kernel }, { entries: init.ringEntries ?? RING_ENTRIES }),
     sides: [],
+    iterators,
+    dmabufTarget: iterators.registerTarget(createDmabufIterTarget(dmaBufs)),
     init,
   }
 }
@@ -115,7 +124,6 @@ export interface NvmeSideInit {
   readonly name: string
   readonly store: NamespaceStore
   readonly queueDepth: number
-  readonly readOnly?: boolean
 }
 
 /** Puts a store behind a controller, probes it, and opens the disk for direct I/O. The stack owns the store from here on. */
@@ -127,16 +135,25 @@ export function* attachNvme(stack: Stack, init: NvmeSideInit): Op<NvmeSide> {
   )
   const controller = createNvmeController(
     { kernel, bus: device.bus },
-    { mdtsBytes: MDTS_BYTES, maxQueueEntries: init.queueDepth + 1 },
+    { mdtsBytes: MDTS_BYTES, maxQueueEntries: Math.max(2, init.queueDepth + 1) },
   )
   controller.addNamespace(1, {
     store: init.store,
     logicalBlockBytes: LOGICAL_BLOCK_BYTES,
-    readOnly: init.readOnly ?? false,
   })
   const host = createNvmeHost(
-    { kernel, device, controller, tokens },
-    { ioQueues: 1, queueDepth: init.queueDepth },
+    {
+      kernel,
+      device,
+      bar: controller.bar,
+      interrupts: (sink) => controller.connectInterrupts(sink),
+      tokens,
+    },
+    {
+      instance: stack.sides.length,
+      queueDepth: Math.max(2, init.queueDepth),
+      maxSegments: SEGMENTS_MAX,
+    },
   )
   yield* host.probe()
   const [disk] = host.disks
@@ -158,13 +175,14 @@ export function* attachNvme(stack: Stack, init: NvmeSideInit): Op<NvmeSide> {
   return side
 }
 
-/** Takes everything down, in the opposite order. The ring has to be idle. Idempotent. */
+/** Takes everything down, in the opposite order; the counters stay readable. The ring has to be idle. */
 export function* destroyStack(stack: Stack): Op<void> {
   yield* stack.ring.close()
-  for (let side = stack.sides.pop(); side !== undefined; side = stack.sides.pop()) {
+  for (const side of stack.sides.toReversed()) {
     side.file.put()
     yield* side.host.shutdown()
     side.controller.destroy()
+    side.device.destroy()
     yield* side.store.close()
   }
 }

@@ -4,7 +4,13 @@
 import type { TraceEvent } from '@iolayers/kernel'
 import { createEventLoopScheduler, errnoName, KernelError, type Op } from '@iolayers/kernel'
 import { createMemoryStore } from '@iolayers/nvme/controller'
-import { attachNvme, createStack, destroyStack, type IommuMode, type Stack } from '../stack/stack.ts'
+import {
+  attachNvme,
+  createStack,
+  destroyStack,
+  type IommuMode,
+  type Stack,
+} from '../stack/stack.ts'
 
 export interface TraceIoInit {
   readonly op: 'read' | 'write'
@@ -27,7 +33,10 @@ const PAGE_BYTES = 4096
 /** Sends one I/O through a stack over memory, with every tracepoint on from its submission to its completion. */
 export function traceOneIo(init: TraceIoInit): Promise<TraceLine[]> {
   const scheduler = createEventLoopScheduler()
-  const stack = createStack(scheduler, { ramBytes: 4 * init.sizeBytes + PAGE_BYTES, iommu: init.iommu })
+  const stack = createStack(scheduler, {
+    ramBytes: 4 * init.sizeBytes + PAGE_BYTES,
+    iommu: init.iommu,
+  })
   return scheduler.run('trace', traceWithin(stack, init))
 }
 
@@ -74,7 +83,10 @@ function* recordIo(stack: Stack, init: TraceIoInit): Op<TraceLine[]> {
   const result = results[0] ?? 0
   if (result === init.sizeBytes) return steps
   const code = errnoName(result) ?? 'EIO'
-  throw new KernelError(code, `the traced ${init.op} of ${init.sizeBytes} bytes ended with ${result}`)
+  throw new KernelError(
+    code,
+    `the traced ${init.op} of ${init.sizeBytes} bytes ended with ${result}`,
+  )
 }
 
 function lineOf(event: TraceEvent): TraceLine {

@@ -44,6 +44,13 @@ export interface DmaBufImporterOps {
   /** The importer can take addresses of another device's memory, which have no pages. */
   readonly allowPeer2peer: boolean
   /**
+   * The importer syncs each byte range before and after its own DMA, so mapping and unmapping leave the bytes alone. Without it they sync the whole buffer,
+   * which on a device that does not snoop reaches into the DMA that others have in flight. False by default.
+   *
+   * @see include/linux/dma-mapping.h DMA_ATTR_SKIP_CPU_SYNC
+   */
+  readonly skipCpuSync?: boolean
+  /**
    * Every mapping of the attachment is void: start no DMA with it, let a fence in the reservation object tell when the last one ended (or wait
    * here), and unmap in bounded time. Called with the reservation lock held; may not take it.
    */

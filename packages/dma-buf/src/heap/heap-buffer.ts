@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DmaDirection, type SgTable } from '@iolayers/dma-mapping'
+import { DmaAttrs, DmaDirection, type SgTable } from '@iolayers/dma-mapping'
 import { assert, type Op } from '@iolayers/kernel'
 import type { BufferView, DmaBuf, DmaBufAttachment, DmaBufOps } from '../buf/contracts.ts'
 import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
@@ -31,7 +31,7 @@ export class HeapBuffer implements DmaBufOps {
   *mapDmaBuf(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
     const { backing } = this
     const table = backing.table()
-    attachment.device.dma.mapSgtable(table, direction)
+    attachment.device.dma.mapSgtable(table, direction, mappingAttrs(attachment))
     backing.mappings++
     this.#mapped.set(table, { attachment, backing, direction })
     return table
@@ -41,7 +41,7 @@ export class HeapBuffer implements DmaBufOps {
     const mapping = this.#mapped.get(table)
     assert(mapping !== undefined, 'a table that this exporter has not mapped')
     this.#mapped.delete(table)
-    attachment.device.dma.unmapSgtable(table, direction)
+    attachment.device.dma.unmapSgtable(table, direction, mappingAttrs(attachment))
     mapping.backing.mappings--
     this.unmappedFrom(mapping.backing)
   }
@@ -78,4 +78,8 @@ export class HeapBuffer implements DmaBufOps {
 
   /** A table over `backing` was unmapped. */
   protected unmappedFrom(_backing: PageBacking): void {}
+}
+
+function mappingAttrs({ importer }: DmaBufAttachment): number {
+  return importer?.skipCpuSync === true ? DmaAttrs.SKIP_CPU_SYNC : 0
 }
