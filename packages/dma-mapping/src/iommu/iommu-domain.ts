@@ -26,11 +26,13 @@ export class DomainRange {
  */
 export class IommuDomain {
   readonly mode: 'strict' | 'lazy'
+  /** The device looks here first. */
+  readonly tlb: Iotlb = new Iotlb()
+  /** Shared with the other domains of the IOMMU. */
+  readonly stats: IommuStats
   readonly #iova: IovaAllocator
   readonly #table: PageTable = new PageTable()
-  readonly #tlb: Iotlb = new Iotlb()
   readonly #queue: FlushQueue | null
-  readonly #stats: IommuStats
   readonly #checked: boolean
 
   constructor(init: {
@@ -42,7 +44,7 @@ export class IommuDomain {
   }) {
     this.mode = init.mode
     this.#iova = new IovaAllocator(init.limitPfn)
-    this.#stats = init.stats
+    this.stats = init.stats
     this.#checked = init.checked
     this.#queue = init.mode === 'lazy' ? new FlushQueue(init.scheduler, this) : null
   }
@@ -72,31 +74,29 @@ export class IommuDomain {
   /** Maps neighbouring pages of an allocated run. `perms`: bits of BusAccess. */
   map(pfn: number, frame: number, pages: number, perms: number): void {
     this.#table.map(pfn, frame, pages, perms)
-    this.#stats.pagesMapped += pages
   }
 
   /** Counts a mapping, which may be of several runs of frames. */
   countMap(): void {
-    this.#stats.maps++
+    this.stats.maps++
   }
 
   /** Unmaps and frees a whole run. */
   unmap(pfn: number, pages: number): void {
     this.#table.unmap(pfn, pages)
-    this.#stats.unmaps++
-    this.#stats.pagesUnmapped += pages
+    this.stats.unmaps++
     if (this.#queue !== null) {
       this.#queue.add(pfn, pages)
       return
     }
-    this.#tlb.flushRange(pfn, pages)
-    this.#stats.iotlbFlushes++
+    this.tlb.flushRange(pfn, pages)
+    this.stats.iotlbFlushes++
     this.#iova.free(pfn, pages)
   }
 
   flushIotlb(): void {
-    this.#tlb.flushAll()
-    this.#stats.iotlbFlushes++
+    this.tlb.flushAll()
+    this.stats.iotlbFlushes++
   }
 
   /** Physical address by the page table alone, -1 if not mapped. @see drivers/iommu/iommu.c iommu_iova_to_phys */
@@ -108,49 +108,58 @@ export class IommuDomain {
 
   /** The hardware's way: IOTLB, then page table. `addr` must be below the end of the address space. */
   translate(addr: number, length: number, access: number, out: DomainRange): void {
-    let pfn = frameOf(addr)
-    const tlb = this.#tlb
-    let slot = this.#lookup(pfn)
+    const pfn = frameOf(addr)
+    const tlb = this.tlb
+    const slot = this.#lookup(pfn)
     if (slot < 0 || (tlb.perms(slot) & access) === 0) {
       out.length = slot < 0 ? 0 : -1
       return
     }
     const inPage = addr - pfn * PAGE_SIZE
-    const frame = tlb.frame(slot, pfn)
-    const firstPfn = pfn
-    out.physAddr = frame * PAGE_SIZE + inPage
-    let reach = (tlb.end(slot) - firstPfn) * PAGE_SIZE - inPage
-    while (reach < length) {
+    const end = tlb.end(slot)
+    out.physAddr = tlb.frame(slot, pfn) * PAGE_SIZE + inPage
+    out.length = length
+    if (length > (end - pfn) * PAGE_SIZE - inPage) this.#extend(slot, pfn, inPage, access, out)
+  }
+
+  /** How far the run goes beyond its first entry, at most as far as `out.length`. */
+  #extend(first: number, firstPfn: number, inPage: number, access: number, out: DomainRange): void {
+    const tlb = this.tlb
+    const delta = tlb.frame(first, 0)
+    let pfn = tlb.end(first)
+    for (;;) {
+      const reach = (pfn - firstPfn) * PAGE_SIZE - inPage
+      if (reach >= out.length) return
+      const slot = this.#lookup(pfn)
+      if (slot < 0 || (tlb.perms(slot) & access) === 0 || tlb.frame(slot, 0) !== delta) {
+        out.length = reach
+        return
+      }
       pfn = tlb.end(slot)
-      slot = this.#lookup(pfn)
-      if (slot < 0 || (tlb.perms(slot) & access) === 0) break
-      if (tlb.frame(slot, pfn) !== frame + (pfn - firstPfn)) break
-      reach = (tlb.end(slot) - firstPfn) * PAGE_SIZE - inPage
     }
-    out.length = Math.min(reach, length)
   }
 
   /** Flushes, so that nothing is left for a timer. What is still mapped is forgotten. */
   destroy(): void {
     this.#queue?.destroy()
-    this.#tlb.flushAll()
+    this.tlb.flushAll()
   }
 
   #lookup(pfn: number): number {
-    const slot = this.#tlb.lookup(pfn)
+    const slot = this.tlb.lookup(pfn)
     if (slot >= 0) {
-      this.#stats.tlbHits++
+      this.stats.tlbHits++
       if (this.#checked) this.#checkStale(slot, pfn)
       return slot
     }
-    this.#stats.tlbMisses++
-    return this.#tlb.fill(pfn, this.#table)
+    this.stats.tlbMisses++
+    return this.tlb.fill(pfn, this.#table)
   }
 
   #checkStale(slot: number, pfn: number): void {
     const entry = this.#table.lookup(pfn)
-    if (entry !== 0 && entryFrame(entry) === this.#tlb.frame(slot, pfn)) return
+    if (entry !== 0 && entryFrame(entry) === this.tlb.frame(slot, pfn)) return
     assert(this.mode === 'lazy', 'IOTLB: a stale entry in a strict domain')
-    this.#stats.staleHits++
+    this.stats.staleHits++
   }
 }

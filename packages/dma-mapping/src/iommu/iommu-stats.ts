@@ -6,8 +6,6 @@ export interface IommuStats {
   /** Mappings made and undone, not pages. */
   maps: number
   unmaps: number
-  pagesMapped: number
-  pagesUnmapped: number
   /** Flushes of the IOTLB, of a range or of a whole domain. */
   iotlbFlushes: number
   tlbHits: number

@@ -30,8 +30,6 @@ class IommuImpl implements Iommu {
   readonly stats: IommuStats = {
     maps: 0,
     unmaps: 0,
-    pagesMapped: 0,
-    pagesUnmapped: 0,
     iotlbFlushes: 0,
     tlbHits: 0,
     tlbMisses: 0,

@@ -1,100 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { entryFrame, entryPerms, type PageTable } from './page-table.ts'
+import { entryFrame, entryPerms, LEAF_MASK, type PageTable } from './page-table.ts'
 
-/** Slots of each of the two halves. */
+/** Slots of each of the three parts. */
 const SLOTS = 1024
 const SLOT_MASK = SLOTS - 1
-/** The first half holds runs inside an aligned window of 1 MiB, and has a slot a window. */
+/** The first part holds runs of more than 16 pages inside an aligned window of 1 MiB, and has a slot a window. */
 const BIG_SHIFT = 8
-/** The second half holds runs inside an aligned window of 64 KiB, and has a slot a page. */
+const BIG_PAGES = 1 << BIG_SHIFT
+/** The second holds runs of 2 to 16 pages inside an aligned window of 64 KiB, and has a slot a window. */
 const SMALL_SHIFT = 4
 const SMALL_PAGES = 1 << SMALL_SHIFT
+/** The third holds single pages. */
+const PAGE_PART = 2 * SLOTS
+
+// The words of an entry; its slot is the index of the first.
+const ENTRY_SHIFT = 2
+const START = 0
+/** Exclusive. */
+const END = 1
+/** Frame of a page less the page number. */
+const DELTA = 2
+/** Permissions, and above them the generation in which the entry was made; an entry of another generation is void. */
+const FLAGS = 3
+const PERMS = 3
+const GENERATION_SHIFT = 2
+const GENERATION_MAX = 0x1fff_ffff
 
 /**
  * The cache of translations of a domain. An entry is a run of pages that map to neighbouring frames with the same
- * permissions, and has a valid bit of its own: no page number or frame stands for "empty". A run never leaves its window,
- * so to forget a range it is enough to clear the slots of the windows that it touches.
+ * permissions. It says itself whether it is valid: no page number or frame stands for "empty". A flush of everything begins a
+ * new generation, which voids all entries. A run never leaves its window, so to forget a range it is enough to clear the
+ * slots of the windows that it touches, and of its pages.
  * @internal
  */
 export class Iotlb {
-  readonly #valid: Uint8Array = new Uint8Array(2 * SLOTS)
-  readonly #starts: Int32Array = new Int32Array(2 * SLOTS)
-  /** Exclusive. */
-  readonly #ends: Int32Array = new Int32Array(2 * SLOTS)
-  readonly #frames: Int32Array = new Int32Array(2 * SLOTS)
-  readonly #perms: Uint8Array = new Uint8Array(2 * SLOTS)
+  readonly #words: Int32Array = new Int32Array((3 * SLOTS) << ENTRY_SHIFT)
+  /** Never 0, which is what a cleared entry has. */
+  #generation = 1
 
   /** The slot of the entry for a page, or -1. */
   lookup(pfn: number): number {
-    const big = (pfn >>> BIG_SHIFT) & SLOT_MASK
-    if (this.#holds(big, pfn)) return big
-    const small = SLOTS + (pfn & SLOT_MASK)
-    return this.#holds(small, pfn) ? small : -1
+    const words = this.#words
+    const generation = this.#generation
+    // Written out three times: a helper was not inlined by V8, and cost as much as all the rest.
+    let slot = ((pfn >>> BIG_SHIFT) & SLOT_MASK) << ENTRY_SHIFT
+    let start = words[slot + START] ?? 0
+    if (
+      pfn >= start &&
+      pfn < (words[slot + END] ?? 0) &&
+      (words[slot + FLAGS] ?? 0) >>> GENERATION_SHIFT === generation
+    )
+      return slot
+    slot = (SLOTS + ((pfn >>> SMALL_SHIFT) & SLOT_MASK)) << ENTRY_SHIFT
+    start = words[slot + START] ?? 0
+    if (
+      pfn >= start &&
+      pfn < (words[slot + END] ?? 0) &&
+      (words[slot + FLAGS] ?? 0) >>> GENERATION_SHIFT === generation
+    )
+      return slot
+    slot = (PAGE_PART + (pfn & SLOT_MASK)) << ENTRY_SHIFT
+    start = words[slot + START] ?? 0
+    if (start === pfn && (words[slot + FLAGS] ?? 0) >>> GENERATION_SHIFT === generation) return slot
+    return -1
   }
 
   /** Makes the entry for a page by a walk of the page table; its slot, or -1 if the page is not mapped. */
   fill(pfn: number, table: PageTable): number {
-    const entry = table.lookup(pfn)
-    if (entry === 0) return -1
-    const window = pfn & -(1 << BIG_SHIFT)
-    let start = pfn
-    while (start > window && table.lookup(start - 1) === entry - (pfn - start + 1)) start--
-    let end = pfn + 1
-    const windowEnd = window + (1 << BIG_SHIFT)
-    while (end < windowEnd && table.lookup(end) === entry + (end - pfn)) end++
+    // A leaf holds whole windows.
+    const leaf = table.leafOf(pfn)
+    const at = pfn & LEAF_MASK
+    const entry = leaf?.[at] ?? 0
+    if (leaf === null || entry === 0) return -1
+    const base = at & -BIG_PAGES
+    let first = at
+    while (first > base && leaf[first - 1] === entry - (at - first + 1)) first--
+    let last = at
+    while (last + 1 < base + BIG_PAGES && leaf[last + 1] === entry + (last + 1 - at)) last++
     let slot = (pfn >>> BIG_SHIFT) & SLOT_MASK
-    if (end - start <= SMALL_PAGES) {
-      slot = SLOTS + (pfn & SLOT_MASK)
-      const small = pfn & -SMALL_PAGES
-      start = Math.max(start, small)
-      end = Math.min(end, small + SMALL_PAGES)
+    if (last - first < SMALL_PAGES) {
+      const small = at & -SMALL_PAGES
+      first = Math.max(first, small)
+      last = Math.min(last, small + SMALL_PAGES - 1)
+      slot =
+        first === last ? PAGE_PART + (pfn & SLOT_MASK) : SLOTS + ((pfn >>> SMALL_SHIFT) & SLOT_MASK)
     }
-    this.#valid[slot] = 1
-    this.#starts[slot] = start
-    this.#ends[slot] = end
-    this.#frames[slot] = entryFrame(entry) - (pfn - start)
-    this.#perms[slot] = entryPerms(entry)
+    slot <<= ENTRY_SHIFT
+    const words = this.#words
+    words[slot + START] = pfn - (at - first)
+    words[slot + END] = pfn + (last - at) + 1
+    words[slot + DELTA] = entryFrame(entry) - pfn
+    words[slot + FLAGS] = (this.#generation << GENERATION_SHIFT) | entryPerms(entry)
     return slot
   }
 
   /** The frame of a page that the entry in `slot` holds. */
   frame(slot: number, pfn: number): number {
-    return (this.#frames[slot] ?? 0) + pfn - (this.#starts[slot] ?? 0)
+    return (this.#words[slot + DELTA] ?? 0) + pfn
   }
 
   perms(slot: number): number {
-    return this.#perms[slot] ?? 0
+    return (this.#words[slot + FLAGS] ?? 0) & PERMS
   }
 
   /** The page after the last that the entry in `slot` holds. */
   end(slot: number): number {
-    return this.#ends[slot] ?? 0
+    return this.#words[slot + END] ?? 0
   }
 
   /** Forgets every entry that holds a page of the range. */
   flushRange(pfn: number, pages: number): void {
+    if (pages === 1) {
+      const words = this.#words
+      words[(((pfn >>> BIG_SHIFT) & SLOT_MASK) << ENTRY_SHIFT) + FLAGS] = 0
+      words[((SLOTS + ((pfn >>> SMALL_SHIFT) & SLOT_MASK)) << ENTRY_SHIFT) + FLAGS] = 0
+      words[((PAGE_PART + (pfn & SLOT_MASK)) << ENTRY_SHIFT) + FLAGS] = 0
+      return
+    }
     const last = pfn + pages - 1
-    const bigCount = (last >>> BIG_SHIFT) - (pfn >>> BIG_SHIFT) + 1
-    this.#clear(0, (pfn >>> BIG_SHIFT) & SLOT_MASK, bigCount)
-    const small = pfn & -SMALL_PAGES
-    const smallCount = (last | (SMALL_PAGES - 1)) + 1 - small
-    this.#clear(SLOTS, small & SLOT_MASK, smallCount)
+    this.#clear(0, pfn >>> BIG_SHIFT, last >>> BIG_SHIFT)
+    this.#clear(SLOTS, pfn >>> SMALL_SHIFT, last >>> SMALL_SHIFT)
+    this.#clear(PAGE_PART, pfn, last)
   }
 
   flushAll(): void {
-    this.#valid.fill(0)
+    if (this.#generation === GENERATION_MAX) {
+      this.#words.fill(0)
+      this.#generation = 0
+    }
+    this.#generation++
   }
 
-  #holds(slot: number, pfn: number): boolean {
-    return (
-      this.#valid[slot] === 1 && pfn >= (this.#starts[slot] ?? 0) && pfn < (this.#ends[slot] ?? 0)
-    )
-  }
-
-  #clear(base: number, from: number, count: number): void {
-    const slots = Math.min(count, SLOTS)
-    for (let i = 0; i < slots; i++) this.#valid[base + ((from + i) & SLOT_MASK)] = 0
+  #clear(part: number, first: number, last: number): void {
+    const words = this.#words
+    const end = last - first < SLOTS ? last : first + SLOT_MASK
+    for (let i = first; i <= end; i++) {
+      words[((part + (i & SLOT_MASK)) << ENTRY_SHIFT) + FLAGS] = 0
+    }
   }
 }

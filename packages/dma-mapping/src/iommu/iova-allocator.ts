@@ -19,7 +19,7 @@ const LOW_LIMIT_PFN = 0x8_0000
 
 /** A stack of free page numbers of one size. */
 class IovaCache {
-  readonly pfns: Int32Array = new Int32Array(CACHE_SIZE)
+  pfns: Int32Array = new Int32Array(MAGAZINE_SIZE)
   count = 0
 
   /** The latest page number below `limitPfn`, or -1; looks at the latest magazine only. */
@@ -44,7 +44,10 @@ class IovaCache {
  */
 export class IovaAllocator {
   readonly #ranges: IovaRanges
-  readonly #caches: (IovaCache | null)[] = new Array<IovaCache | null>(CACHED_ORDERS).fill(null)
+  readonly #caches: readonly IovaCache[] = Array.from(
+    { length: CACHED_ORDERS },
+    () => new IovaCache(),
+  )
   readonly #limitPfn: number
   readonly #lowLimitPfn: number
   /** Requests of this many pages and more found no room below the low limit since the last free. */
@@ -63,9 +66,9 @@ export class IovaAllocator {
 
   get cachedPages(): number {
     let pages = 0
-    for (let order = 0; order < CACHED_ORDERS; order++) {
-      pages += (this.#caches[order]?.count ?? 0) << order
-    }
+    this.#caches.forEach((cache, order) => {
+      pages += cache.count << order
+    })
     return pages
   }
 
@@ -76,12 +79,13 @@ export class IovaAllocator {
 
   /** First page number of a run of at least `pages`, or -1. */
   alloc(pages: number): number {
-    const order = orderFor(pages)
-    if (order < CACHED_ORDERS) {
-      const cache = this.#caches[order] ?? null
-      if (cache !== null && cache.count > 0) {
-        const pfn = cache.pop(this.#lowLimitPfn)
-        if (pfn >= 0) return pfn
+    const order = pages === 1 ? 0 : orderFor(pages)
+    const cache = this.#caches[order]
+    if (cache !== undefined && cache.count > 0) {
+      const top = cache.pfns[cache.count - 1] ?? 0
+      if (top < this.#lowLimitPfn) {
+        cache.count--
+        return top
       }
     }
     return this.#allocSlow(pages, order)
@@ -89,17 +93,13 @@ export class IovaAllocator {
 
   /** Takes the arguments of the {@link alloc} that returned `pfn`. */
   free(pfn: number, pages: number): void {
-    const order = orderFor(pages)
-    if (order >= CACHED_ORDERS) {
+    const order = pages === 1 ? 0 : orderFor(pages)
+    const cache = this.#caches[order]
+    if (cache === undefined) {
       this.#release(pfn, pages)
       return
     }
-    let cache = this.#caches[order] ?? null
-    if (cache === null) {
-      cache = new IovaCache()
-      this.#caches[order] = cache
-    }
-    if (cache.count === CACHE_SIZE) this.#spill(cache, order)
+    if (cache.count === cache.pfns.length) this.#makeRoom(cache, order)
     cache.pfns[cache.count] = pfn
     cache.count++
   }
@@ -108,12 +108,15 @@ export class IovaAllocator {
     const rounded = this.roundedPages(pages)
     assert(rounded <= 0x4000_0000, 'IovaAllocator: too many pages')
     const align = 1 << order
+    const cache = this.#caches[order]
+    const cachedLow = cache?.pop(this.#lowLimitPfn) ?? -1
+    if (cachedLow >= 0) return cachedLow
     if (rounded < this.#lowFailedPages) {
       const low = this.#ranges.alloc(rounded, align, this.#lowLimitPfn)
       if (low >= 0) return low
       this.#lowFailedPages = rounded
     }
-    const cached = order < CACHED_ORDERS ? (this.#caches[order]?.pop(this.#limitPfn) ?? -1) : -1
+    const cached = cache?.pop(this.#limitPfn) ?? -1
     if (cached >= 0) return cached
     const pfn = this.#ranges.alloc(rounded, align, this.#limitPfn)
     if (pfn >= 0 || this.cachedPages === 0) return pfn
@@ -126,19 +129,23 @@ export class IovaAllocator {
     this.#lowFailedPages = 0x7fff_ffff
   }
 
-  /** Gives the oldest magazine of a full cache back. */
-  #spill(cache: IovaCache, order: number): void {
+  /** Grows a full cache, or gives the oldest magazine of a very full one back. */
+  #makeRoom(cache: IovaCache, order: number): void {
+    if (cache.count < CACHE_SIZE) {
+      const pfns = new Int32Array(Math.min(CACHE_SIZE, 2 * cache.count))
+      pfns.set(cache.pfns)
+      cache.pfns = pfns
+      return
+    }
     for (let i = 0; i < MAGAZINE_SIZE; i++) this.#release(cache.pfns[i] ?? 0, 1 << order)
     cache.pfns.copyWithin(0, MAGAZINE_SIZE, cache.count)
     cache.count -= MAGAZINE_SIZE
   }
 
   #flushCaches(): void {
-    for (let order = 0; order < CACHED_ORDERS; order++) {
-      const cache = this.#caches[order] ?? null
-      if (cache === null) continue
+    this.#caches.forEach((cache, order) => {
       for (let i = 0; i < cache.count; i++) this.#release(cache.pfns[i] ?? 0, 1 << order)
       cache.count = 0
-    }
+    })
   }
 }

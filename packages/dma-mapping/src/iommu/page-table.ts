@@ -5,7 +5,8 @@ import { assert } from '@iolayers/kernel'
 
 const LEAF_SHIFT = 10
 const LEAF_SIZE = 1 << LEAF_SHIFT
-const LEAF_MASK = LEAF_SIZE - 1
+/** The place of a page in its leaf table. @internal */
+export const LEAF_MASK: number = LEAF_SIZE - 1
 const DIRECTORY_SIZE = 1 << 10
 /** An entry is a frame below 2^30 and the permissions above it; 0 is no entry, as permissions are never 0. */
 const PERMS_SHIFT = 30
@@ -39,49 +40,75 @@ export class PageTable {
     return this.#mapped
   }
 
+  /** The leaf table that holds the entry of a page, null if there is none. */
+  leafOf(pfn: number): Int32Array | null {
+    const index = pfn >> LEAF_SHIFT
+    return index === this.#leafIndex ? this.#leaf : this.#find(index)
+  }
+
   /** The entry of a page, 0 if there is none. */
   lookup(pfn: number): number {
-    const index = pfn >> LEAF_SHIFT
-    if (index === this.#leafIndex) return this.#leaf?.[pfn & LEAF_MASK] ?? 0
-    return this.#find(index)?.[pfn & LEAF_MASK] ?? 0
+    return this.leafOf(pfn)?.[pfn & LEAF_MASK] ?? 0
   }
 
   /** Maps neighbouring pages to neighbouring frames. Nothing may be mapped there: asserted. */
   map(pfn: number, frame: number, pages: number, perms: number): void {
     assert(frame >= 0 && frame + pages - 1 <= FRAME_MASK, 'PageTable.map: frame out of range')
     assert(perms > 0 && perms <= 3, 'PageTable.map: bad permissions')
-    const bits = perms << PERMS_SHIFT
+    const entry = frame | (perms << PERMS_SHIFT)
+    this.#mapped += pages
+    const leaf = this.#leaf
+    if (pages === 1 && leaf !== null && pfn >> LEAF_SHIFT === this.#leafIndex) {
+      const at = pfn & LEAF_MASK
+      assert(leaf[at] === 0, 'PageTable.map: mapped already')
+      leaf[at] = entry
+      return
+    }
+    this.#mapRun(pfn, pages, entry)
+  }
+
+  #mapRun(pfn: number, pages: number, entry: number): void {
     let done = 0
     while (done < pages) {
       const at = (pfn + done) & LEAF_MASK
-      const count = Math.min(pages - done, LEAF_SIZE - at)
+      const end = Math.min(at + pages - done, LEAF_SIZE)
       const leaf = this.#findOrMake((pfn + done) >> LEAF_SHIFT)
-      for (let i = 0; i < count; i++) {
-        assert(leaf[at + i] === 0, 'PageTable.map: mapped already')
-        leaf[at + i] = (frame + done + i) | bits
+      const first = entry + done - at
+      for (let i = at; i < end; i++) {
+        assert(leaf[i] === 0, 'PageTable.map: mapped already')
+        leaf[i] = first + i
       }
-      done += count
+      done += end - at
     }
-    this.#mapped += pages
   }
 
   /** Clears entries that must all be there: asserted. */
   unmap(pfn: number, pages: number): void {
+    this.#mapped -= pages
+    const leaf = this.#leaf
+    if (pages === 1 && leaf !== null && pfn >> LEAF_SHIFT === this.#leafIndex) {
+      const at = pfn & LEAF_MASK
+      assert(leaf[at] !== 0, 'PageTable.unmap: not mapped')
+      leaf[at] = 0
+      return
+    }
+    this.#unmapRun(pfn, pages)
+  }
+
+  #unmapRun(pfn: number, pages: number): void {
     let done = 0
     while (done < pages) {
-      const index = (pfn + done) >> LEAF_SHIFT
       const at = (pfn + done) & LEAF_MASK
-      const count = Math.min(pages - done, LEAF_SIZE - at)
-      const leaf = index === this.#leafIndex ? this.#leaf : this.#find(index)
+      const end = Math.min(at + pages - done, LEAF_SIZE)
+      const leaf = this.leafOf(pfn + done)
       assert(leaf !== null, 'PageTable.unmap: not mapped')
-      for (let i = at; i < at + count; i++) {
+      for (let i = at; i < end; i++) {
         assert(leaf[i] !== 0, 'PageTable.unmap: not mapped')
         leaf[i] = 0
       }
-      if (count === LEAF_SIZE) this.#drop(index)
-      done += count
+      if (end - at === LEAF_SIZE) this.#drop((pfn + done) >> LEAF_SHIFT)
+      done += end - at
     }
-    this.#mapped -= pages
   }
 
   #find(index: number): Int32Array | null {
