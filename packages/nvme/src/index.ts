@@ -1,4 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export {}
+export {
+  createMemoryStore,
+  createNvmeController,
+  type InterruptSink,
+  type MemoryStore,
+  type NamespaceInit,
+  type NamespaceStore,
+  type NvmeController,
+  type NvmeControllerInit,
+  type NvmeControllerStats,
+  type RegisterBar,
+  type StoreCompletion,
+  StoreIo,
+  StoreOp,
+} from './controller/index.ts'
+export {
+  createNvmeHost,
+  type IdentifyController,
+  type IgnoredNamespace,
+  type NvmeHost,
+  type NvmeHostComponents,
+  type NvmeHostInit,
+  type NvmeHostStats,
+  nvmeErrorStatus,
+  nvmeStatusText,
+} from './host/index.ts'

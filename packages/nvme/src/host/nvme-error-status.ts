@@ -2,11 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { BlkStatus } from '@iolayers/block-core'
-
-/** Status code type and status code of a status field: what is left of it says how to try again. */
-export const NVME_SCT_SC_MASK = 0x7ff
-/** Do not retry. @see NVMe base specification 2.0, 3.3.3.2 */
-export const NVME_STATUS_DNR = 0x4000
+import { STATUS_CODE_MASK, STATUS_DNR } from '../spec/index.ts'
 
 /** Status fields, code type in the upper three bits of eleven, by what the block layer makes of them. */
 const STATUS_TABLE: readonly (readonly [BlkStatus, readonly number[]])[] = [
@@ -34,7 +30,7 @@ const STATUS_TABLE: readonly (readonly [BlkStatus, readonly number[]])[] = [
  * @see drivers/nvme/host/core.c nvme_error_status
  */
 export function nvmeErrorStatus(status: number): BlkStatus {
-  const code = status & NVME_SCT_SC_MASK
+  const code = status & STATUS_CODE_MASK
   if (code === 0) return BlkStatus.OK
   for (const [blkStatus, codes] of STATUS_TABLE) if (codes.includes(code)) return blkStatus
   return BlkStatus.IOERR
@@ -44,5 +40,5 @@ export function nvmeErrorStatus(status: number): BlkStatus {
 export function nvmeStatusText(status: number): string {
   const sct = ((status >>> 8) & 7).toString(16)
   const sc = (status & 0xff).toString(16).padStart(2, '0')
-  return `SCT ${sct}h SC ${sc}h${(status & NVME_STATUS_DNR) === 0 ? '' : ' DNR'}`
+  return `SCT ${sct}h SC ${sc}h${(status & STATUS_DNR) === 0 ? '' : ' DNR'}`
 }

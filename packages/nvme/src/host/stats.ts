@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { SGL_DESCRIPTOR_BYTES } from '../spec/index.ts'
 import { PRP_ENTRY_SIZE } from './dma/prp-list.ts'
-import { SGL_DESCRIPTOR_SIZE } from './dma/sgl-list.ts'
 
 /** Counters of a host since it was made. Counts, unless the name says bytes. */
 export interface NvmeHostStats {
@@ -64,7 +64,7 @@ export class HostCounters implements NvmeHostStats {
   unknownCompletions: number = 0
 
   get sglBytes(): number {
-    return this.sglDescriptors * SGL_DESCRIPTOR_SIZE
+    return this.sglDescriptors * SGL_DESCRIPTOR_BYTES
   }
 
   get prpBytes(): number {

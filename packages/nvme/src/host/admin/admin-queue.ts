@@ -12,6 +12,7 @@ import {
   type Op,
   WaitQueue,
 } from '@iolayers/kernel'
+import { SqeOffset, setUint64 } from '../../spec/index.ts'
 import { nvmeErrorStatus, nvmeStatusText } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
 import type { HostCounters } from '../stats.ts'
@@ -217,16 +218,15 @@ export class AdminQueue implements CqeSink {
     const at = queue.slot()
     const cid = (slot.genctr << CID_TAG_BITS) | slot.tag
     view.setUint32(at, command.opcode | (cid << 16), true)
-    view.setUint32(at + 4, command.nsid ?? 0, true)
+    view.setUint32(at + SqeOffset.NSID, command.nsid ?? 0, true)
     for (let dword = 2; dword < 10; dword++) view.setUint32(at + dword * 4, 0, true)
-    view.setUint32(at + 24, prp1, true)
-    view.setUint32(at + 28, prp1 / 0x1_0000_0000, true)
-    view.setUint32(at + 40, command.cdw10 ?? 0, true)
-    view.setUint32(at + 44, command.cdw11 ?? 0, true)
-    view.setUint32(at + 48, command.cdw12 ?? 0, true)
-    view.setUint32(at + 52, command.cdw13 ?? 0, true)
-    view.setUint32(at + 56, command.cdw14 ?? 0, true)
-    view.setUint32(at + 60, command.cdw15 ?? 0, true)
+    setUint64(view, at + SqeOffset.PRP1, prp1)
+    view.setUint32(at + SqeOffset.CDW10, command.cdw10 ?? 0, true)
+    view.setUint32(at + SqeOffset.CDW11, command.cdw11 ?? 0, true)
+    view.setUint32(at + SqeOffset.CDW12, command.cdw12 ?? 0, true)
+    view.setUint32(at + SqeOffset.CDW13, command.cdw13 ?? 0, true)
+    view.setUint32(at + SqeOffset.CDW14, command.cdw14 ?? 0, true)
+    view.setUint32(at + SqeOffset.CDW15, command.cdw15 ?? 0, true)
     this.#counters.adminCommands++
     queue.advance()
     queue.ring()

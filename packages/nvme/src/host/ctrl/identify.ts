@@ -2,14 +2,19 @@
 // Copyright 2026 The iolayers authors
 
 import type { Op } from '@iolayers/kernel'
-import { AdminOpcode } from '../../spec/index.ts'
+import {
+  AdminOpcode,
+  Cns,
+  FR_BYTES,
+  getUint64,
+  IDENTIFY_BYTES,
+  IdCtrl,
+  IdNs,
+  MN_BYTES,
+  SN_BYTES,
+} from '../../spec/index.ts'
 import type { AdminQueue } from '../admin/admin-queue.ts'
 
-const IDENTIFY_SIZE = 4096
-/** Controller or Namespace Structure. @see NVMe base specification 2.0, figure 273 */
-const CNS_NAMESPACE = 0x00
-const CNS_CONTROLLER = 0x01
-const CNS_ACTIVE_NAMESPACES = 0x02
 const IDS_PER_LIST = 1024
 
 /** What the host takes from Identify Controller. */
@@ -42,8 +47,8 @@ export interface IdentifyNamespace {
 }
 
 export function* identifyController(admin: AdminQueue): Op<IdentifyController> {
-  const data = new Uint8Array(IDENTIFY_SIZE)
-  const command = { opcode: AdminOpcode.IDENTIFY, cdw10: CNS_CONTROLLER, dataIn: data }
+  const data = new Uint8Array(IDENTIFY_BYTES)
+  const command = { opcode: AdminOpcode.IDENTIFY, cdw10: Cns.CONTROLLER, dataIn: data }
   yield* admin.executeOrThrow('identify controller', command)
   return parseIdentifyController(data)
 }
@@ -51,14 +56,14 @@ export function* identifyController(admin: AdminQueue): Op<IdentifyController> {
 /** In ascending order. */
 export function* activeNamespaces(admin: AdminQueue): Op<number[]> {
   const ids: number[] = []
-  const data = new Uint8Array(IDENTIFY_SIZE)
+  const data = new Uint8Array(IDENTIFY_BYTES)
   const view = new DataView(data.buffer)
   for (;;) {
     const nsid = ids.at(-1) ?? 0
     const command = {
       opcode: AdminOpcode.IDENTIFY,
       nsid,
-      cdw10: CNS_ACTIVE_NAMESPACES,
+      cdw10: Cns.ACTIVE_NAMESPACE_LIST,
       dataIn: data,
     }
     yield* admin.executeOrThrow('active namespaces', command)
@@ -72,42 +77,42 @@ export function* activeNamespaces(admin: AdminQueue): Op<number[]> {
 }
 
 export function* identifyNamespace(admin: AdminQueue, nsid: number): Op<IdentifyNamespace> {
-  const data = new Uint8Array(IDENTIFY_SIZE)
-  const command = { opcode: AdminOpcode.IDENTIFY, nsid, cdw10: CNS_NAMESPACE, dataIn: data }
+  const data = new Uint8Array(IDENTIFY_BYTES)
+  const command = { opcode: AdminOpcode.IDENTIFY, nsid, cdw10: Cns.NAMESPACE, dataIn: data }
   yield* admin.executeOrThrow(`identify namespace ${nsid}`, command)
   return parseIdentifyNamespace(nsid, data)
 }
 
-/** @see NVMe base specification 2.0, figure 275 */
+/** @see NVMe Base 2.1, figure 313 */
 export function parseIdentifyController(data: Uint8Array): IdentifyController {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   return {
-    serialNumber: text(data, 4, 20),
-    modelNumber: text(data, 24, 40),
-    firmwareRevision: text(data, 64, 8),
-    mdts: view.getUint8(77),
-    controllerId: view.getUint16(78, true),
-    rtd3eUs: view.getUint32(88, true),
-    vwc: view.getUint8(525),
-    awupf: view.getUint16(528, true),
-    sgls: view.getUint32(536, true),
+    serialNumber: text(data, IdCtrl.SN, SN_BYTES),
+    modelNumber: text(data, IdCtrl.MN, MN_BYTES),
+    firmwareRevision: text(data, IdCtrl.FR, FR_BYTES),
+    mdts: view.getUint8(IdCtrl.MDTS),
+    controllerId: view.getUint16(IdCtrl.CNTLID, true),
+    rtd3eUs: view.getUint32(IdCtrl.RTD3E, true),
+    vwc: view.getUint8(IdCtrl.VWC),
+    awupf: view.getUint16(IdCtrl.AWUPF, true),
+    sgls: view.getUint32(IdCtrl.SGLS, true),
   }
 }
 
-/** @see NVM command set specification 1.0, figure 97 */
+/** @see NVM Command Set 1.1, figure 114 */
 export function parseIdentifyNamespace(nsid: number, data: Uint8Array): IdentifyNamespace {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
-  const flbas = view.getUint8(26)
+  const flbas = view.getUint8(IdNs.FLBAS)
   // With more than 16 formats the index has two bits more.
-  const manyFormats = view.getUint8(25) > 15
+  const manyFormats = view.getUint8(IdNs.NLBAF) > 15
   const index = (flbas & 0xf) | (manyFormats ? ((flbas >>> 5) & 3) << 4 : 0)
-  const lbaf = view.getUint32(128 + index * 4, true)
+  const lbaf = view.getUint32(IdNs.LBAF0 + index * 4, true)
   return {
     nsid,
-    nsze: view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000,
+    nsze: getUint64(view, IdNs.NSZE),
     lbaShift: (lbaf >>> 16) & 0xff,
     metadataSizeBytes: lbaf & 0xffff,
-    writeProtected: (view.getUint8(99) & 1) !== 0,
+    writeProtected: (view.getUint8(IdNs.NSATTR) & 1) !== 0,
   }
 }
 

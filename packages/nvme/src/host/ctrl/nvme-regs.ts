@@ -3,19 +3,14 @@
 
 import { KernelError, type Op, type Scheduler, sleep } from '@iolayers/kernel'
 import type { RegisterBar } from '../../controller/contracts.ts'
-import { Reg } from '../../spec/index.ts'
+import { Cc, CQES, Csts, Reg, Shn, Shst, SQES } from '../../spec/index.ts'
 
-const CC_ENABLE = 1
 const CC_CSS_NVM = 0
-const CC_CSS_CSI = 6 << 4
-const CC_SHN_MASK = 3 << 14
-const CC_SHN_NORMAL = 1 << 14
-const CC_IOSQES = 6 << 16
-const CC_IOCQES = 4 << 20
-const CSTS_RDY = 1
-const CSTS_CFS = 2
-const CSTS_SHST_MASK = 3 << 2
-const CSTS_SHST_CMPLT = 2 << 2
+const CC_CSS_CSI = 6 << Cc.CSS_SHIFT
+const CC_SHN_MASK = 3 << Cc.SHN_SHIFT
+const CC_SHN_NORMAL = Shn.NORMAL << Cc.SHN_SHIFT
+const CC_ENTRY_SIZES = (SQES << Cc.IOSQES_SHIFT) | (CQES << Cc.IOCQES_SHIFT)
+const CSTS_SHST_COMPLETE = Shst.COMPLETE << Csts.SHST_SHIFT
 /** What a read returns when nothing answers. */
 const ALL_ONES = 0xffff_ffff
 const POLL_NS = 1_000_000
@@ -75,9 +70,9 @@ export class NvmeRegs {
 
   /** Memory that the controller uses may be freed afterwards. */
   *disable(timeoutNs: number): Op<void> {
-    this.#config &= ~(CC_SHN_MASK | CC_ENABLE)
+    this.#config &= ~(CC_SHN_MASK | Cc.EN)
     this.#bar.write32(Reg.CC, this.#config)
-    yield* this.#waitCsts(CSTS_RDY, 0, timeoutNs, 'reset')
+    yield* this.#waitCsts(Csts.RDY, 0, timeoutNs, 'reset')
   }
 
   setAdminQueue(entries: number, sqDmaAddr: number, cqDmaAddr: number): void {
@@ -90,18 +85,18 @@ export class NvmeRegs {
   *enable(cap: ControllerCap): Op<void> {
     const css = (cap.commandSets & CAP_CSS_NVM) === 0 ? CC_CSS_CSI : CC_CSS_NVM
     // MPS 0: pages of 4096 bytes; AMS 0: round robin.
-    this.#config = css | CC_IOSQES | CC_IOCQES
+    this.#config = css | CC_ENTRY_SIZES
     this.#bar.write32(Reg.CC, this.#config)
-    this.#config |= CC_ENABLE
+    this.#config |= Cc.EN
     this.#bar.write32(Reg.CC, this.#config)
-    yield* this.#waitCsts(CSTS_RDY, CSTS_RDY, cap.readyTimeoutNs, 'initialisation')
+    yield* this.#waitCsts(Csts.RDY, Csts.RDY, cap.readyTimeoutNs, 'initialisation')
   }
 
   /** A normal shutdown: what the controller has cached is safe afterwards. */
   *shutdown(timeoutNs: number): Op<void> {
     this.#config = (this.#config & ~CC_SHN_MASK) | CC_SHN_NORMAL
     this.#bar.write32(Reg.CC, this.#config)
-    yield* this.#waitCsts(CSTS_SHST_MASK, CSTS_SHST_CMPLT, timeoutNs, 'shutdown')
+    yield* this.#waitCsts(Csts.SHST_MASK, CSTS_SHST_COMPLETE, timeoutNs, 'shutdown')
   }
 
   #csts(): number {
@@ -122,7 +117,7 @@ export class NvmeRegs {
       if ((csts & mask) === value) return
       const status = `CSTS=0x${csts.toString(16)}`
       // A controller in fatal error does not become ready; that it stops is still waited for.
-      if ((csts & CSTS_CFS) !== 0 && value !== 0) {
+      if ((csts & Csts.CFS) !== 0 && value !== 0) {
         throw new KernelError('EIO', `nvme ${what}: controller fatal status, ${status}`)
       }
       if (this.#scheduler.nowNs() >= deadline) {

@@ -10,9 +10,10 @@ import {
 } from '@iolayers/block-core'
 import { type Device, DmaDirection, type DmaSegmentTable } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
+import { SglType } from '../../spec/index.ts'
 import type { HostCounters } from '../stats.ts'
 import { AllocResult, IodPayload, iodFreeDescriptors, type NvmeIod } from './iod.ts'
-import { type SglList, SglType, setCommandSgl } from './sgl-list.ts'
+import { type SglList, setCommandSgl } from './sgl-list.ts'
 
 /**
  * The data of dmabuf requests: nothing is mapped here and nothing unmapped, the segments are the token's.

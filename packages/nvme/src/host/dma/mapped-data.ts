@@ -4,10 +4,11 @@
 import { type Bio, BlkStatus, opIsWrite, type Request } from '@iolayers/block-core'
 import { type Device, DmaDirection, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
+import { SglType } from '../../spec/index.ts'
 import type { HostCounters } from '../stats.ts'
 import { AllocResult, IodPayload, iodFreeDescriptors, type NvmeIod } from './iod.ts'
 import { type PrpList, prpEntries, prpHasGaps } from './prp-list.ts'
-import { type SglList, SglType, setCommandSgl } from './sgl-list.ts'
+import { type SglList, setCommandSgl } from './sgl-list.ts'
 
 /** How the data of ordinary requests is described. */
 export interface DataPolicy {

@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { assert } from '@iolayers/kernel'
+import { setUint64 } from '../../spec/index.ts'
 import { chainBlocks, type DescriptorPools } from './descriptor-pools.ts'
 import { AllocResult, iodAllocDescriptors, type NvmeIod } from './iod.ts'
 
@@ -129,9 +130,7 @@ export class PrpList {
   #write(addr: number): void {
     const view = this.#view
     assert(view !== null, 'nvme: no PRP list')
-    const at = this.#offset + this.#slot * PRP_ENTRY_SIZE
-    view.setUint32(at, addr, true)
-    view.setUint32(at + 4, addr / TWO_32, true)
+    setUint64(view, this.#offset + this.#slot * PRP_ENTRY_SIZE, addr)
     this.#slot++
   }
 }

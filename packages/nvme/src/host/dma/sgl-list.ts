@@ -2,19 +2,14 @@
 // Copyright 2026 The iolayers authors
 
 import { assert } from '@iolayers/kernel'
+import { SGL_DESCRIPTOR_BYTES, SglType, writeSglDescriptor } from '../../spec/index.ts'
 import { chainBlocks, type DescriptorPools } from './descriptor-pools.ts'
 import { AllocResult, iodAllocDescriptors, type NvmeIod } from './iod.ts'
 
-/** @see NVMe base specification 2.0, 4.1.2 Scatter Gather List */
-export const SGL_DESCRIPTOR_SIZE = 16
 export const SGL_SMALL_ENTRIES = 16
 export const SGL_PAGE_ENTRIES = 256
 const PAGE_SIZE = 4096
 const TWO_32 = 0x1_0000_0000
-
-/** Descriptor type in the upper half of the last byte; subtype 0: an address. */
-export const SglType = { DATA_BLOCK: 0x00, SEGMENT: 0x20, LAST_SEGMENT: 0x30 } as const
-export type SglType = (typeof SglType)[keyof typeof SglType]
 
 /** Blocks of the descriptor pools that a list of `entries` data blocks takes; one goes into the command. */
 export function sglBlocks(entries: number): number {
@@ -22,12 +17,13 @@ export function sglBlocks(entries: number): number {
 }
 
 /** Puts a descriptor into the command itself. */
-export function setCommandSgl(iod: NvmeIod, addr: number, length: number, type: SglType): void {
+export function setCommandSgl(iod: NvmeIod, addr: number, length: number, type: number): void {
   iod.sgl = true
   iod.dptr[0] = addr
   iod.dptr[1] = addr / TWO_32
   iod.dptr[2] = length
-  iod.dptr[3] = type << 24
+  // The type is the upper half of the last byte; sub type 0 is an address.
+  iod.dptr[3] = type << 28
 }
 
 /**
@@ -97,23 +93,20 @@ export class SglList {
     this.#offset = iod.pool.offsetOf(index)
   }
 
-  #write(addr: number, length: number, type: SglType): void {
+  #write(addr: number, length: number, type: number): void {
     const view = this.#view
     assert(view !== null, 'nvme: no list')
-    const at = this.#offset + this.#slot * SGL_DESCRIPTOR_SIZE
-    view.setUint32(at, addr, true)
-    view.setUint32(at + 4, addr / TWO_32, true)
-    view.setUint32(at + 8, length, true)
-    view.setUint32(at + 12, type << 24, true)
+    const at = this.#offset + this.#slot * SGL_DESCRIPTOR_BYTES
+    writeSglDescriptor(view, at, type, addr, length)
     this.#slot++
   }
 }
 
 /** Of the segment that begins with `left` data blocks still to come. */
-function segmentType(left: number): SglType {
+function segmentType(left: number): number {
   return left <= SGL_PAGE_ENTRIES ? SglType.LAST_SEGMENT : SglType.SEGMENT
 }
 
 function segmentBytes(left: number): number {
-  return left <= SGL_PAGE_ENTRIES ? left * SGL_DESCRIPTOR_SIZE : PAGE_SIZE
+  return left <= SGL_PAGE_ENTRIES ? left * SGL_DESCRIPTOR_BYTES : PAGE_SIZE
 }

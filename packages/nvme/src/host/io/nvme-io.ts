@@ -15,10 +15,11 @@ import {
   RqList,
 } from '@iolayers/block-core'
 import { assert } from '@iolayers/kernel'
+import { STATUS_DNR } from '../../spec/index.ts'
 import type { DmabufData } from '../dma/dmabuf-data.ts'
 import { type IodBounds, IodPayload, NvmeIod } from '../dma/iod.ts'
 import type { MappedData } from '../dma/mapped-data.ts'
-import { NVME_STATUS_DNR, nvmeErrorStatus } from '../nvme-error-status.ts'
+import { nvmeErrorStatus } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
 import type { HostCounters } from '../stats.ts'
 import type { HostTrace } from './host-trace.ts'
@@ -162,7 +163,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   #fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
     this.#counters.errors++
-    if ((status & NVME_STATUS_DNR) === 0 && iod.retries < this.#init.maxRetries) {
+    if ((status & STATUS_DNR) === 0 && iod.retries < this.#init.maxRetries) {
       iod.retries++
       this.#counters.retries++
       blkMqRequeueRequest(rq, true)

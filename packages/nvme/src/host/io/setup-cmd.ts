@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { ReqFlags, ReqOp, type Request, reqOp, SECTOR_SIZE } from '@iolayers/block-core'
-import { NvmOpcode } from '../../spec/index.ts'
+import { NvmOpcode, PSDT_SHIFT, Psdt, SqeOffset, setUint64 } from '../../spec/index.ts'
 import type { NvmeIod } from '../dma/iod.ts'
 import type { NvmeNs } from './nvme-ns.ts'
 
@@ -11,14 +11,13 @@ export const CID_TAG_BITS = 12
 export const CID_TAG_MASK: number = (1 << CID_TAG_BITS) - 1
 const GENCTR_MASK = 0xf
 
-/** PRP or SGL for Data Transfer: an SGL for the data, metadata contiguous. @see NVMe base specification 2.0, 3.3.3.1 */
-export const CMD_SGL_METABUF = 0x40
+/** An SGL for the data, metadata contiguous. @see include/linux/nvme.h NVME_CMD_SGL_METABUF */
+export const CMD_SGL_METABUF: number = Psdt.SGL_MPTR_CONTIGUOUS << PSDT_SHIFT
 /** Upper half of dword 12 of read and write. */
 const RW_FUA = 0x4000
 const RW_LIMITED_RETRY = 0x8000
 /** Dword 13: an access that will be asked for soon. */
 const DSM_FREQ_PREFETCH = 7
-const TWO_32 = 0x1_0000_0000
 
 /** A new use of the tag. @see drivers/nvme/host/core.c nvme_setup_cmd */
 export function nextGenctr(iod: NvmeIod): void {
@@ -70,24 +69,22 @@ export function writeCommand(
   const isFlush = opcode === NvmOpcode.FLUSH
   const flags = !isFlush && iod.sgl ? CMD_SGL_METABUF : 0
   view.setUint32(at, opcode | (flags << 8) | (commandIdOf(rq) << 16), true)
-  view.setUint32(at + 4, ns.nsid, true)
+  view.setUint32(at + SqeOffset.NSID, ns.nsid, true)
   for (let dword = 2; dword < 6; dword++) view.setUint32(at + dword * 4, 0, true)
   if (isFlush) {
     for (let dword = 6; dword < 16; dword++) view.setUint32(at + dword * 4, 0, true)
     return
   }
   const { dptr } = iod
-  view.setUint32(at + 24, dptr[0] ?? 0, true)
+  view.setUint32(at + SqeOffset.DPTR, dptr[0] ?? 0, true)
   view.setUint32(at + 28, dptr[1] ?? 0, true)
   view.setUint32(at + 32, dptr[2] ?? 0, true)
   view.setUint32(at + 36, dptr[3] ?? 0, true)
-  const slba = rq.sector / ns.sectorsPerLba
-  view.setUint32(at + 40, slba, true)
-  view.setUint32(at + 44, slba / TWO_32, true)
+  setUint64(view, at + SqeOffset.CDW10, rq.sector / ns.sectorsPerLba)
   // NLB is 0's based.
   const blocks = rq.dataBytes / (ns.sectorsPerLba * SECTOR_SIZE) - 1
-  view.setUint32(at + 48, blocks | (rwControlOf(rq) << 16), true)
-  view.setUint32(at + 52, rwDsmgmtOf(rq), true)
-  view.setUint32(at + 56, 0, true)
-  view.setUint32(at + 60, 0, true)
+  view.setUint32(at + SqeOffset.CDW12, blocks | (rwControlOf(rq) << 16), true)
+  view.setUint32(at + SqeOffset.CDW13, rwDsmgmtOf(rq), true)
+  view.setUint32(at + SqeOffset.CDW14, 0, true)
+  view.setUint32(at + SqeOffset.CDW15, 0, true)
 }

@@ -4,10 +4,8 @@
 import type { CoherentBlock, Device } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
 import type { RegisterBar } from '../../controller/contracts.ts'
+import { CQE_BYTES, CqeOffset, SQE_BYTES } from '../../spec/index.ts'
 import type { HostCounters } from '../stats.ts'
-
-const SQE_SIZE = 64
-const CQE_SIZE = 16
 
 /** Where the completions of a queue go. */
 export interface CqeSink {
@@ -74,9 +72,9 @@ export class NvmeQueue {
     this.#sqDoorbell = init.sqDoorbell
     this.#cqDoorbell = init.cqDoorbell
     const dma = components.device.dma
-    this.#sqBlock = dma.allocCoherent(init.entries * SQE_SIZE)
+    this.#sqBlock = dma.allocCoherent(init.entries * SQE_BYTES)
     try {
-      this.#cqBlock = dma.allocCoherent(init.entries * CQE_SIZE)
+      this.#cqBlock = dma.allocCoherent(init.entries * CQE_BYTES)
     } catch (error) {
       dma.freeCoherent(this.#sqBlock)
       throw error
@@ -103,7 +101,7 @@ export class NvmeQueue {
 
   /** Byte offset in `sqView` of the entry at the tail. The ring holds one entry more than there can be commands. */
   slot(): number {
-    return this.#sqBlock.offset + this.#sqTail * SQE_SIZE
+    return this.#sqBlock.offset + this.#sqTail * SQE_BYTES
   }
 
   /**
@@ -132,11 +130,11 @@ export class NvmeQueue {
     const view = this.#cqView
     let found = 0
     while (found < this.entries) {
-      const at = this.#cqBlock.offset + this.#cqHead * CQE_SIZE
+      const at = this.#cqBlock.offset + this.#cqHead * CQE_BYTES
       const dw3 = view.getUint32(at + 12, true)
       if (((dw3 >>> 16) & 1) !== this.#cqPhase) break
       const result = view.getUint32(at, true)
-      this.#sqHead = view.getUint16(at + 8, true)
+      this.#sqHead = view.getUint16(at + CqeOffset.SQHD, true)
       this.#cqHead = this.#next(this.#cqHead)
       if (this.#cqHead === 0) this.#cqPhase ^= 1
       found++
@@ -152,8 +150,8 @@ export class NvmeQueue {
 
   /** A completion waits to be reaped. @see drivers/nvme/host/pci.c nvme_cqe_pending */
   get cqePending(): boolean {
-    const at = this.#cqBlock.offset + this.#cqHead * CQE_SIZE
-    return (this.#cqView.getUint16(at + 14, true) & 1) === this.#cqPhase
+    const at = this.#cqBlock.offset + this.#cqHead * CQE_BYTES
+    return (this.#cqView.getUint16(at + CqeOffset.STATUS, true) & 1) === this.#cqPhase
   }
 
   /** Gives the rings back. The controller must not know them any more. */

@@ -210,7 +210,7 @@ export class TestIo {
   readonly done: Completion
   ends = 0
 
-  constructor(rig: Rig, spec: IoSpec) {
+  constructor(rig: Pick<Rig, 'scheduler'>, spec: IoSpec) {
     this.bio = new Bio()
     this.done = new Completion(rig.scheduler, 'test I/O')
     this.bio.init(spec.op | (spec.flags ?? 0), spec.sector ?? 0, this)
@@ -229,7 +229,7 @@ export class TestIo {
 }
 
 export function dmabufIo(
-  rig: Rig,
+  rig: Pick<Rig, 'scheduler'>,
   map: DmabufIoMap,
   offset: number,
   length: number,
@@ -244,7 +244,7 @@ export function dmabufIo(
 }
 
 export function vecIo(
-  rig: Rig,
+  rig: Pick<Rig, 'scheduler'>,
   vecs: readonly { addr: number; length: number }[],
   spec: IoSpec,
 ): TestIo {
