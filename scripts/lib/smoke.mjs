@@ -62,7 +62,6 @@ const exampleOptions = {
   moduleResolution: ts.ModuleResolutionKind.NodeNext,
   strict: true,
   erasableSyntaxOnly: true,
-  noUncheckedIndexedAccess: true,
   exactOptionalPropertyTypes: true,
   noEmit: true,
   types: ['node'],
