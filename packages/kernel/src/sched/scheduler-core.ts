@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { AssertionFailure, assert } from '../assert.ts'
+import { AssertionFailure } from '../assert.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
 import type { Scheduler, SpawnInit } from './scheduler.ts'
@@ -120,10 +120,9 @@ export abstract class SchedulerCore implements Scheduler {
   /** The task asked to sleep in a section that must not: it gets the failure where it yielded. */
   #refuseSleep(task: Task): void {
     task.wait.list?.remove(task.wait)
-    task.atomicDepth = 0
     const result = task.op.throw(new AssertionFailure('scheduling while atomic'))
-    assert(result.done === true, 'a task went on sleeping after scheduling while atomic')
-    this.#finish(task, true, result.value)
+    if (result.done === true) this.#finish(task, true, result.value)
+    else this.#park(task, result.value)
   }
 
   #finish(task: Task, ok: boolean, result: unknown): void {
