@@ -59,7 +59,7 @@ export class HeapBuffer implements DmaBufOps {
 
   *endCpuAccess(_dmabuf: DmaBuf, _direction: DmaDirection): Op<void> {
     for (const [table, { attachment, direction }] of this.#mapped) {
-      attachment.device.dma.syncSgtableForDevice(table, direction)
+      if (!syncsItself(attachment)) attachment.device.dma.syncSgtableForDevice(table, direction)
     }
   }
 
@@ -69,10 +69,12 @@ export class HeapBuffer implements DmaBufOps {
 
   vunmap(_dmabuf: DmaBuf, _view: BufferView): void {}
 
-  /** Lets the CPU see what devices wrote. @see system_heap_dma_buf_begin_cpu_access */
+  /**
+   * Lets the CPU see what devices wrote, but for importers that sync each transfer themselves: what they transferred is the CPU's
+   * already, and a sync of the rest of the buffer would bring back what was in memory before. @see system_heap_dma_buf_begin_cpu_access */
   protected syncForCpu(): void {
     for (const [table, { attachment, direction }] of this.#mapped) {
-      attachment.device.dma.syncSgtableForCpu(table, direction)
+      if (!syncsItself(attachment)) attachment.device.dma.syncSgtableForCpu(table, direction)
     }
   }
 
@@ -80,6 +82,10 @@ export class HeapBuffer implements DmaBufOps {
   protected unmappedFrom(_backing: PageBacking): void {}
 }
 
-function mappingAttrs({ importer }: DmaBufAttachment): number {
-  return importer?.skipCpuSync === true ? DmaAttrs.SKIP_CPU_SYNC : 0
+function mappingAttrs(attachment: DmaBufAttachment): number {
+  return syncsItself(attachment) ? DmaAttrs.SKIP_CPU_SYNC : 0
+}
+
+function syncsItself({ importer }: DmaBufAttachment): boolean {
+  return importer?.skipCpuSync === true
 }
