@@ -26,7 +26,8 @@ const DELTA = 2
 const FLAGS = 3
 const PERMS = 3
 const GENERATION_SHIFT = 2
-const GENERATION_MAX = 0x1fff_ffff
+/** Then all entries are cleared and the count begins anew: seldom enough to cost nothing. */
+const GENERATION_MAX = 0xffff
 
 /**
  * The cache of translations of a domain. An entry is a run of pages that map to neighbouring frames with the same

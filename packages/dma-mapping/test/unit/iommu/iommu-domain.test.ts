@@ -59,6 +59,20 @@ describe('IOTLB', () => {
     expect(tlb.lookup(0)).toBe(-1)
   })
 
+  it('serves no entry of an old generation after the count of flushes began anew', () => {
+    const table = new PageTable()
+    const tlb = new Iotlb()
+    table.map(7, 70, 1, 3)
+    tlb.fill(7, table)
+    let served = 0
+    for (let flushes = 0; flushes < 0x1_0005; flushes++) {
+      tlb.flushAll()
+      if (tlb.lookup(7) >= 0) served++
+    }
+    expect(served).toBe(0)
+    expect(tlb.lookup(tlb.fill(7, table) >= 0 ? 7 : -1)).toBeGreaterThanOrEqual(0)
+  })
+
   it('forgets a run that began before the range, and nothing of another window', () => {
     const table = new PageTable()
     const tlb = new Iotlb()
