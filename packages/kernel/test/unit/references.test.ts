@@ -83,6 +83,43 @@ describe('PercpuRef', () => {
     ref.exit()
   })
 
+  it('is taken back before zero, begun anew after it, and dropped many at once', () => {
+    const { ref, released } = make()
+    ref.get()
+    ref.kill()
+    ref.resurrect()
+    expect([ref.isDying, ref.count, ref.tryGetLive()]).toEqual([false, 2, true])
+    ref.kill()
+    expect(() => ref.putMany(3)).toThrow(AssertionFailure)
+    expect(() => ref.putMany(0)).toThrow(AssertionFailure)
+    ref.putMany(2)
+    expect(released()).toBe(1)
+    expect(() => ref.resurrect()).toThrow(AssertionFailure)
+    ref.reinit()
+    expect(() => ref.reinit()).toThrow(AssertionFailure)
+    expect([ref.isDying, ref.count, ref.tryGetLive()]).toEqual([false, 1, true])
+    ref.put()
+    expect(() => make().ref.putMany(1)).toThrow(AssertionFailure)
+    ref.kill()
+    expect(released()).toBe(2)
+    ref.exit()
+    expect(() => ref.reinit()).toThrow(AssertionFailure)
+  })
+
+  it('confirms the kill after a grace period', () => {
+    const scheduler = createVirtualScheduler({ seed: 1 })
+    const kernel = createKernel({ scheduler })
+    let confirmed = false
+    const ref = new PercpuRef(kernel, 'test', () => undefined)
+    kernel.rcu.readLock()
+    ref.kill(() => (confirmed = true))
+    scheduler.runUntilIdle()
+    expect(confirmed).toBe(false)
+    kernel.rcu.readUnlock()
+    scheduler.runUntilIdle()
+    expect(confirmed).toBe(true)
+  })
+
   it('releases inside kill when nobody holds it', () => {
     const { ref, released } = make()
     ref.kill()
