@@ -136,7 +136,12 @@ class Region implements MemoryRegion {
 
   separateDeviceSide(): void {
     if (this.#deviceSide !== this) return
-    this.#deviceSide = new PlainSide(new ArrayBuffer(this.sizeBytes), this.sizeBytes)
+    // Of the same backing: the operating system takes only page-aligned bytes for direct I/O.
+    const buffer =
+      this.backing === 'wasm'
+        ? createWasmBacking(this.sizeBytes).buffer
+        : new ArrayBuffer(this.sizeBytes)
+    this.#deviceSide = new PlainSide(buffer, this.sizeBytes)
     this.#uncached = new Uint8Array(this.frames)
   }
 

@@ -129,15 +129,14 @@ class Store implements FileStore {
   }
 
   /** The file system refused O_DIRECT for an I/O: from now on through the page cache. */
-  giveUpDirect(): boolean {
-    if (!this.direct) return false
+  giveUpDirect(): void {
+    if (!this.direct) return
     const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
     const fd = openSync(this.#path, access)
     // Transfers that began on the old descriptor end on it, so it stays open until the end.
     this.#retired.push(this.fd)
     this.fd = fd
     this.direct = false
-    return true
   }
 }
 
@@ -157,6 +156,8 @@ class Transfer {
   #within = 0
   #doneBytes = 0
   #askedBytes = 0
+  /** Issued on a descriptor with O_DIRECT. */
+  #direct = false
 
   constructor(store: Store, kernel: Kernel) {
     this.#store = store
@@ -197,6 +198,7 @@ class Transfer {
       within = 0
     }
     const position = io.offsetBytes + this.#doneBytes
+    this.#direct = this.#store.direct
     if (io.op === StoreOp.READ) readv(this.#store.fd, batch, position, this.#onDone)
     else writev(this.#store.fd, batch, position, this.#onDone)
   }
@@ -206,10 +208,13 @@ class Transfer {
     assert(io !== null, 'a file I/O ended twice')
     const error = this.#error
     if (error !== null) {
-      const refusesDirect =
-        error.code === 'EINVAL' && this.#doneBytes === 0 && io.op !== StoreOp.FLUSH
-      if (refusesDirect && this.#store.giveUpDirect()) this.#issue(io)
-      else this.#finish(io, this.#store.fail(io, error))
+      // A refusal of O_DIRECT; the first I/O that meets it gives it up for all, and each one that was under way goes again.
+      if (error.code === 'EINVAL' && this.#direct && io.op !== StoreOp.FLUSH) {
+        this.#store.giveUpDirect()
+        this.#issue(io)
+        return
+      }
+      this.#finish(io, this.#store.fail(io, error))
       return
     }
     if (io.op === StoreOp.FLUSH) {
