@@ -211,7 +211,8 @@ function singleRequestBytes(limits: {
 function sourceStore(stack: Stack, source: SourceEnd): NamespaceStore {
   const { kernel, memory } = stack
   if (source.kind === 'file') {
-    return createFileStore({ kernel }, { path: source.file.path, readOnly: true, direct: true })
+    const init = { path: source.file.path, readOnly: true, direct: true }
+    return createFileStore({ kernel }, { ...init, sizeBytes: roundUp(source.sizeBytes) })
   }
   return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(source.sizeBytes) })
 }

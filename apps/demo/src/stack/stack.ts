@@ -59,6 +59,10 @@ export interface StackInit {
   /** Small plain memory for tests, WebAssembly memory otherwise. */
   readonly backing?: 'wasm' | 'plain'
   readonly ringEntries?: number
+  /** Bytes of memory for the queues and descriptor lists of all controllers; 32 MiB by default. */
+  readonly queueMemoryBytes?: number
+  /** Pages for descriptor lists of each controller; what the driver finds right by default. */
+  readonly pageDescriptors?: number
 }
 
 /** The layers, wired. Namespaces are added with `attachNvme`. */
@@ -95,7 +99,10 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
   const kernel = createKernel({ scheduler }, { checked: init.checked ?? false })
   const memory = createPhysicalMemory(
     { kernel },
-    { ramBytes: init.ramBytes + QUEUE_MEMORY_BYTES, backing: init.backing ?? 'wasm' },
+    {
+      ramBytes: init.ramBytes + (init.queueMemoryBytes ?? QUEUE_MEMORY_BYTES),
+      backing: init.backing ?? 'wasm',
+    },
   )
   const iommu = createIommu({ kernel })
   const dmaBufs = createDmaBufCore({ kernel })
@@ -153,6 +160,9 @@ export function* attachNvme(stack: Stack, init: NvmeSideInit): Op<NvmeSide> {
       instance: stack.sides.length,
       queueDepth: Math.max(2, init.queueDepth),
       maxSegments: SEGMENTS_MAX,
+      ...(stack.init.pageDescriptors === undefined
+        ? {}
+        : { pageDescriptors: stack.init.pageDescriptors }),
     },
   )
   yield* host.probe()
