@@ -17,7 +17,7 @@ import {
   joinAll,
   joinTask,
   type Op,
-  sleep,
+  yieldNow,
 } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import { createMemoryStore, createNvmeController } from '../../../src/controller/index.ts'
@@ -125,9 +125,10 @@ function* worker(stack: Stack, disk: Disk, id: number): Op<void> {
 }
 
 function* moveWhile(stack: Stack, dmabuf: Buffer, working: { readonly on: boolean }): Op<void> {
+  const prng = createPrng(dmabuf.inode)
   while (working.on) {
     yield* stack.heap.move(dmabuf)
-    yield* sleep(stack.scheduler, 1000)
+    for (let i = prng.below(20); i > 0; i--) yield* yieldNow(stack.scheduler)
   }
 }
 
@@ -192,7 +193,6 @@ describe('nvme host on the controller of this package', () => {
       expect(yield* submit(disk, vecIo(stack, runs, { op: ReqOp.WRITE, sector: 9 }))).toBe(0)
       stack.memory.write(runs[0]?.addr ?? 0, new Uint8Array(bytes.length))
       expect(yield* submit(disk, vecIo(stack, runs, { op: ReqOp.READ, sector: 9 }))).toBe(0)
-      yield* sleep(stack.scheduler, 1)
     }
     stack.scheduler.runSync('both', both())
     const got = new Uint8Array(bytes.length)
