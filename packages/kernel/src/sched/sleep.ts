@@ -75,10 +75,3 @@ export function startTimeout(task: Task, delayNs: number): void {
   })
   task.timer.arm(delayNs)
 }
-
-/** Disarms it; the nanoseconds that were left, at least 1 if it had not yet run out, else 0. */
-export function stopTimeout(task: Task): number {
-  const timer = task.timer
-  if (timer === null || !timer.cancel()) return 0
-  return Math.max(1, timer.deadlineNs - task.scheduler.nowNs())
-}

@@ -31,15 +31,6 @@ export class WaitList {
     return this.first === null
   }
 
-  pushFirst(entry: WaitEntry): void {
-    entry.list = this
-    entry.prev = null
-    entry.next = this.first
-    if (this.first === null) this.last = entry
-    else this.first.prev = entry
-    this.first = entry
-  }
-
   pushLast(entry: WaitEntry): void {
     entry.list = this
     entry.next = null

@@ -6,69 +6,17 @@ import {
   Completion,
   createEventLoopScheduler,
   createKernel,
-  createPrng,
   createVirtualScheduler,
   DeadlockError,
-  Errno,
   joinAll,
   Mutex,
   type Op,
   WaitQueue,
   WorkItem,
-  WwAcquireCtx,
-  WwClass,
-  WwMutex,
   yieldNow,
 } from '../../src/index.ts'
 
 describe('locks under the virtual scheduler', () => {
-  it('ww transactions over random locks always end, and never two hold one lock', () => {
-    for (let seed = 1; seed <= 500; seed++) {
-      const scheduler = createVirtualScheduler({ seed })
-      const wwClass = new WwClass('test')
-      const locks = [0, 1, 2, 3].map((i) => new WwMutex(scheduler, `lock ${i}`))
-      const inside = [0, 0, 0, 0]
-      function* transaction(id: number): Op<number> {
-        const prng = createPrng(seed * 31 + id)
-        const wanted = [...new Set([prng.below(4), prng.below(4), prng.below(4)])]
-        const ctx = new WwAcquireCtx(wwClass)
-        const held: number[] = []
-        let backoffs = 0
-        for (let i = 0; i < wanted.length; ) {
-          const index = wanted[i]!
-          if (held.includes(index)) {
-            i++
-            continue
-          }
-          const result = yield* locks[index]!.lock(ctx)
-          if (result === 0) {
-            held.push(index)
-            i++
-            continue
-          }
-          expect(result).toBe(-Errno.EDEADLK)
-          backoffs++
-          for (const h of held.splice(0)) locks[h]!.unlock()
-          yield* locks[index]!.lockSlow(ctx)
-          held.push(index)
-          i = 0
-        }
-        for (const h of held) inside[h]!++
-        yield* yieldNow(scheduler)
-        for (const h of held) {
-          expect(inside[h]).toBe(1)
-          inside[h]!--
-        }
-        for (const h of held) locks[h]!.unlock()
-        ctx.fini()
-        return backoffs
-      }
-      const tasks = [1, 2, 3, 4].map((id) => scheduler.spawn(`t${id}`, transaction(id)))
-      scheduler.runSync('all', joinAll(scheduler, tasks))
-      expect(scheduler.outstanding()).toEqual([])
-    }
-  })
-
   it('reports a deadlock with who waits for what and who holds it', () => {
     const scheduler = createVirtualScheduler({ seed: 1 })
     const a = new Mutex(scheduler, 'a')

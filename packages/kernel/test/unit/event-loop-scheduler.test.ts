@@ -86,6 +86,27 @@ describe('the event-loop scheduler', () => {
     expect(scheduler.outstanding()).toEqual([])
   })
 
+  it('keeps the order of any number of calls, also when its ring has to grow in the middle', () => {
+    const { scheduler } = byHand()
+    const order: number[] = []
+    const expected = Array.from({ length: 3000 }, (_, i) => i)
+    let next = 0
+    const more = (count: number): void => {
+      for (let i = 0; i < count && next < expected.length; i++) {
+        const n = next++
+        scheduler.queue(
+          new DeferredCall(`${n}`, () => {
+            order.push(n)
+            more(3)
+          }),
+        )
+      }
+    }
+    more(200)
+    scheduler.runUntilIdle()
+    expect(order).toEqual(expected)
+  })
+
   it('a batch is bounded, and the host gets its turn in between', () => {
     const { host, scheduler } = byHand({ batch: 4 })
     let calls = 0
@@ -232,7 +253,7 @@ describe('the event-loop scheduler', () => {
   })
 
   it('a task that fails before it is joined is the joiner\u2019s, if the join comes while work is ready', () => {
-    const { host, scheduler } = byHand()
+    const { host, scheduler } = byHand({ batch: 1 })
     function* fails(): Op<never> {
       throw new Error('mine')
     }

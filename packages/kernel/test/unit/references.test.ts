@@ -6,6 +6,7 @@ import {
   AssertionFailure,
   createKernel,
   createVirtualScheduler,
+  fifoStrategy,
   Kref,
   type Op,
   PercpuRef,
@@ -60,7 +61,9 @@ describe('Kref', () => {
 
 describe('PercpuRef', () => {
   const make = (): { ref: PercpuRef; released: () => number } => {
-    const kernel = createKernel({ scheduler: createVirtualScheduler({ seed: 1 }) })
+    const kernel = createKernel({
+      scheduler: createVirtualScheduler({ strategy: fifoStrategy() }),
+    })
     let count = 0
     return { ref: new PercpuRef(kernel, 'test', () => count++), released: () => count }
   }
@@ -104,6 +107,19 @@ describe('PercpuRef', () => {
     expect(released()).toBe(2)
     ref.exit()
     expect(() => ref.reinit()).toThrow(AssertionFailure)
+  })
+
+  it('is taken without a look at its life by who must not fail while it is dying', () => {
+    const { ref, released } = make()
+    ref.kill()
+    expect(ref.tryGet()).toBe(false)
+    ref.reinit()
+    expect(ref.tryGet()).toBe(true)
+    ref.kill()
+    expect(ref.tryGet()).toBe(true)
+    ref.put()
+    ref.put()
+    expect(released()).toBe(2)
   })
 
   it('confirms the kill after a grace period', () => {
@@ -171,6 +187,30 @@ describe('Rcu', () => {
     rcu.readUnlock()
     scheduler.runUntilIdle()
     expect(freed).toBe(true)
+  })
+
+  it('callbacks of one grace period run in order, and one that throws does not stop the others', () => {
+    const scheduler = createVirtualScheduler({ seed: 1 })
+    const { rcu } = createKernel({ scheduler })
+    const log: string[] = []
+    rcu.call(new RcuHead(() => log.push('before')))
+    rcu.readLock()
+    rcu.call(
+      new RcuHead(() => {
+        throw new Error('bad callback')
+      }),
+    )
+    rcu.call(new RcuHead(() => log.push('after')))
+    rcu.readUnlock()
+    expect(() => scheduler.runUntilIdle()).toThrow('bad callback')
+    expect(log).toEqual(['before', 'after'])
+    const again: RcuHead = new RcuHead(() => {
+      if (log.push('again') < 5) rcu.call(again)
+    })
+    rcu.call(again)
+    scheduler.runUntilIdle()
+    expect(log).toEqual(['before', 'after', 'again', 'again', 'again'])
+    expect(rcu.readers).toBe(0)
   })
 
   it('synchronize and barrier wait for earlier callbacks; a section may not sleep', () => {

@@ -226,6 +226,22 @@ describe('the virtual scheduler', () => {
     expect(() => scheduler.runUntilIdle()).toThrow('no end after 100 steps: call again is runnable')
   })
 
+  it('the bound of steps holds at choice points, and one candidate is no choice', () => {
+    const scheduler = createVirtualScheduler({
+      strategy: { choose: () => 0, chooseNested: () => 0 },
+      stepsMax: 50,
+    })
+    const again = new DeferredCall('again', () => {
+      scheduler.queue(again)
+      scheduler.choicePoint('x')
+    })
+    scheduler.queue(again)
+    expect(() => scheduler.runUntilIdle()).toThrow('no end after 50 steps')
+    const single = fifo()
+    single.runSync('alone', sleep(single, 5))
+    expect([single.choices, single.steps]).toEqual([[], 3])
+  })
+
   it('refuses to be driven from inside, and a strategy that chooses nobody', () => {
     const scheduler = fifo()
     scheduler.queue(new DeferredCall('c', () => scheduler.runUntilIdle()))
@@ -256,6 +272,33 @@ describe('the virtual scheduler', () => {
     expect(task.outcome).toEqual({ ok: true, value: 'AssertionFailure: scheduling while atomic' })
     expect(queue.hasWaiters).toBe(false)
     expect(task.atomicDepth).toBe(0)
+  })
+
+  it('a task that was refused a sleep may sleep once its section is closed', () => {
+    const scheduler = fifo()
+    const { rcu } = createKernel({ scheduler })
+    function* body(): Op<number> {
+      rcu.readLock()
+      try {
+        yield* sleep(scheduler, 5)
+      } catch {
+        rcu.readUnlock()
+      }
+      yield* sleep(scheduler, 7)
+      return scheduler.nowNs()
+    }
+    expect(scheduler.runSync('t', body())).toBe(7)
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('an outside event is one runnable among the others', () => {
+    const log: string[] = []
+    const scheduler = createVirtualScheduler({ strategy: recordedStrategy([1]) })
+    scheduler.queue(new DeferredCall('queued', () => log.push('queued')))
+    scheduler.external(new DeferredCall('event', () => log.push('event')))
+    expect(log).toEqual([])
+    scheduler.runUntilIdle()
+    expect(log).toEqual(['event', 'queued'])
   })
 
   it('joins: a value, an error, itself', () => {

@@ -155,6 +155,23 @@ describe('Completion', () => {
     expect([done.tryWait(), done.tryWait(), done.done]).toEqual([true, true, true])
   })
 
+  it('a waiter that gave up is not let through later in place of another', () => {
+    const scheduler = fifo()
+    const done = new Completion(scheduler, 'done')
+    function* givesUp(): Op<void> {
+      expect(yield* done.waitTimeout(10)).toBe(0)
+      yield* sleep(scheduler, 100)
+    }
+    scheduler.spawn('gives up', givesUp())
+    scheduler.advance(5)
+    const patient = scheduler.spawn('patient', done.wait())
+    scheduler.advance(20)
+    done.complete()
+    scheduler.runReady()
+    expect(patient.state).toBe('done')
+    scheduler.runUntilIdle()
+  })
+
   it('as many get through as were completed, under any schedule with timeouts and signals', () => {
     exploreSeeds(
       (scheduler) => {
@@ -212,6 +229,26 @@ describe('Mutex', () => {
       }
     }
     expect(() => scheduler.runSync('twice', twice())).toThrow('a task locks a mutex that it holds')
+  })
+
+  it('is not handed over to a task that gave up', () => {
+    const scheduler = fifo()
+    const mutex = new Mutex(scheduler, 'm')
+    function* holder(): Op<void> {
+      yield* mutex.lock()
+      yield* sleep(scheduler, 10)
+      mutex.unlock()
+      expect(mutex.locked).toBe(false)
+    }
+    function* givesUp(): Op<void> {
+      expect(yield* mutex.lockInterruptible()).toBe(-Errno.ERESTARTSYS)
+      yield* sleep(scheduler, 100)
+    }
+    scheduler.spawn('holder', holder())
+    const task = scheduler.spawn('gives up', givesUp())
+    scheduler.runReady()
+    task.signal()
+    scheduler.runUntilIdle()
   })
 
   it('a lock handed over to a task that a signal woke is kept, not lost', () => {

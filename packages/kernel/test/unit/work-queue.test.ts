@@ -232,6 +232,22 @@ describe('work queues', () => {
     )
   })
 
+  it('two items at once for one idle worker: the second gets a worker of its own', () => {
+    const scheduler = fifo()
+    const { systemWq: queue } = createKernel({ scheduler }, { workers: 2 })
+    const done = new Completion(scheduler, 'the second')
+    queue.queue(new WorkItem('makes the worker', () => yieldNow(scheduler)))
+    scheduler.runUntilIdle()
+    queue.queue(new WorkItem('first', () => done.wait()))
+    queue.queue(
+      new WorkItem('second', function* (): Op<void> {
+        done.complete()
+      }),
+    )
+    scheduler.runUntilIdle()
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
   it('the rescuer is called after 10 ms without a worker, and again every 100 ms', () => {
     const scheduler = fifo()
     const kernel = createKernel({ scheduler }, { workers: 1 })
@@ -265,6 +281,20 @@ describe('work queues', () => {
     hold.completeAll()
     scheduler.runUntilIdle()
     expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('no mayday stays armed once a worker has come', () => {
+    const scheduler = fifo()
+    const kernel = createKernel({ scheduler }, { workers: 1 })
+    const hold = new Completion(scheduler, 'hold')
+    kernel.systemWq.queue(new WorkItem('blocks', () => hold.wait()))
+    kernel.reclaimWq.queue(new WorkItem('waits', () => yieldNow(scheduler)))
+    scheduler.runReady()
+    expect(scheduler.outstanding()).toContain('timer mayday of kworker is armed')
+    hold.complete()
+    scheduler.runReady()
+    expect(scheduler.outstanding()).toEqual([])
+    expect(kernel.reclaimWq.rescued).toBe(0)
   })
 
   it('without a rescuer the same is a deadlock that names the workers', () => {
