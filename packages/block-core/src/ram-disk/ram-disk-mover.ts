@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { BusAccess, BusRange, type Device, type PhysicalMemory } from '@iolayers/dma-mapping'
+import {
+  BusAccess,
+  BusRange,
+  type Device,
+  DmaDirection,
+  type PhysicalMemory,
+} from '@iolayers/dma-mapping'
 import type { BioVec } from '@iolayers/uio'
 import { BlkStatus } from '../blk-status.ts'
 import { ReqIterator } from '../mq/req-iterator.ts'
@@ -76,13 +82,18 @@ export class RamDiskMover {
 
   #moveBus(rq: Request, busAddr: number, done: number, length: number): number {
     if (this.#device === null) return 0
+    const { bus, dma } = this.#device
     const isWrite = reqOp(rq.cmdFlags) === ReqOp.WRITE
+    const direction = isWrite ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE
+    // A driver syncs the bytes of a registered buffer before and after, whichever way they go.
+    dma.syncSingleForDevice(busAddr, length, direction)
     const access = isWrite ? BusAccess.READ : BusAccess.WRITE
-    const moved = this.#device.bus.translate(busAddr, length, access, this.#range)
+    const moved = bus.translate(busAddr, length, access, this.#range)
     const at = rq.sector * SECTOR_SIZE + done
     const { bytes, offset } = this.#range
     if (isWrite) this.#sectors.set(bytes.subarray(offset, offset + moved), at)
     else bytes.set(this.#sectors.subarray(at, at + moved), offset)
+    dma.syncSingleForCpu(busAddr, length, direction)
     return moved
   }
 }

@@ -26,7 +26,7 @@ import { RamDiskMover } from './ram-disk-mover.ts'
 export interface RamDiskComponents {
   readonly kernel: Kernel
   readonly memory: PhysicalMemory
-  /** With both, the disk takes registered dma-bufs. The device has to be coherent. */
+  /** With both, the disk takes registered dma-bufs. */
   readonly device?: Device
   readonly tokens?: DmabufTokenFactory
 }

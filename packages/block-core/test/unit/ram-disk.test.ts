@@ -5,6 +5,7 @@ import {
   createDevice,
   createPhysicalMemory,
   type Device,
+  DmaDirection,
   DmaSegmentTable,
 } from '@iolayers/dma-mapping'
 import { Errno, OpenFlags } from '@iolayers/kernel'
@@ -122,6 +123,11 @@ describe('the RAM disk', () => {
     expect(scheduler.runSync('register', io.createDmabufToken({} as never, 0))).toBe(token)
     const frame = memory.allocPages(2)
     const map = new PhysicalMap([(frame + 2) * 4096, frame * 4096], 4096)
+    const pages = [(frame + 2) * 4096, frame * 4096]
+    for (const page of pages) {
+      device.dma.mapSingle(page, 4096, DmaDirection.BIDIRECTIONAL)
+      device.dma.syncSingleForCpu(page, 4096, DmaDirection.BIDIRECTIONAL)
+    }
     device.bus.enabled = true
     const data = Uint8Array.from({ length: 8192 }, (_, i) => (i * 7) % 253)
     memory.write((frame + 2) * 4096, data.subarray(0, 4096))
@@ -147,6 +153,7 @@ describe('the RAM disk', () => {
     scheduler.runUntilIdle()
     expect(recorder.results.at(-1)).toBe(-Errno.EIO)
     expect(map).toMatchObject({ active: 0, refs: 1 })
+    for (const page of pages) device.dma.unmapSingle(page, 4096, DmaDirection.BIDIRECTIONAL)
     memory.freePages(frame, 2)
     file.put()
     tearDown(machine, disk)
