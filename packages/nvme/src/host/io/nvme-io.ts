@@ -149,13 +149,6 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     this.#fail(rq, status, blkStatus)
   }
 
-  /** Requests that the controller has. */
-  get inFlight(): number {
-    let count = 0
-    for (const io of this.#queues) for (const rq of io.inFlight) if (rq !== null) count++
-    return count
-  }
-
   /**
    * A status that does not forbid it is tried again; a request whose map has died meanwhile ends with STALE then.
    * @see drivers/nvme/host/core.c nvme_decide_disposition, nvme_complete_rq

@@ -148,12 +148,6 @@ export class NvmeQueue {
     return found
   }
 
-  /** A completion waits to be reaped. @see drivers/nvme/host/pci.c nvme_cqe_pending */
-  get cqePending(): boolean {
-    const at = this.#cqBlock.offset + this.#cqHead * CQE_BYTES
-    return (this.#cqView.getUint16(at + CqeOffset.STATUS, true) & 1) === this.#cqPhase
-  }
-
   /** Gives the rings back. The controller must not know them any more. */
   destroy(): void {
     this.#device.dma.freeCoherent(this.#sqBlock)

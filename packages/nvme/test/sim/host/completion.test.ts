@@ -4,7 +4,7 @@
 import { BlkStatus, ReqOp } from '@iolayers/block-core'
 import type { Op, TraceEvent } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
-import { contiguousMap, dmabufIo, finish, probed, runIo } from './rig.ts'
+import { contiguousMap, dmabufIo, finish, probed, runIo, TestIo } from './rig.ts'
 
 const isIo = ({ qid }: { qid: number }): boolean => qid !== 0
 
@@ -110,6 +110,17 @@ describe('nvme host: completions', () => {
       BlkStatus.STALE,
     )
     expect(map.activations).toBe(1)
+    map.destroy()
+    finish(rig)
+  })
+
+  it('an operation that has no command is NOTSUPP', () => {
+    const rig = probed()
+    const map = contiguousMap(rig, 1)
+    Object.defineProperty(rig.disk.limits, 'maxWriteZeroesSectors', { value: 8 })
+    const io = new TestIo(rig, { op: ReqOp.WRITE_ZEROES })
+    io.bio.biIter.biSize = 4096
+    expect(runIo(rig, rig.disk, io)).toBe(BlkStatus.NOTSUPP)
     map.destroy()
     finish(rig)
   })

@@ -3,7 +3,7 @@
 
 import { BlkStatus, ReqFlags, ReqOp } from '@iolayers/block-core'
 import { IommuMode } from '@iolayers/dma-mapping'
-import { createPrng } from '@iolayers/kernel'
+import { createPrng, sleep } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
   expectSameBytes,
@@ -154,6 +154,42 @@ describe('nvme host: ordinary requests', () => {
     free()
     finish(rig)
   })
+
+  it.each([
+    ['PRP entries', 0],
+    ['SGL', 1],
+  ])(
+    'without descriptors everything is unmapped, and the request comes again: %s',
+    (_name, sgls) => {
+      const rig = probed({
+        twin: { namespaces: BIG, sgls },
+        host: { smallDescriptors: 1, sglThresholdBytes: 512 },
+      })
+      const { base, free } = pages(rig, 64)
+      rig.twin.judge = (command) => (command.qid === 0 ? 'run' : 'hold')
+      const ios = [0, 1, 2].map((i) => {
+        const at = base + i * 65_536
+        const runs =
+          sgls === 0
+            ? [{ addr: at, length: 32_768 }]
+            : [
+                { addr: at, length: 4096 },
+                { addr: at + 8192, length: 4096 },
+              ]
+        return vecIo(rig, runs, { op: ReqOp.READ, sector: i * 64 })
+      })
+      for (const io of ios) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
+      expect(rig.host.stats.requests).toBe(1)
+      expect(rig.host.stats.resourceRefusals).toBe(1)
+      while (ios.some(({ ends }) => ends === 0)) {
+        rig.twin.release()
+        rig.scheduler.runSync('time', sleep(rig.scheduler, 10e6))
+      }
+      for (const io of ios) expect(io.bio.biStatus).toBe(BlkStatus.OK)
+      free()
+      finish(rig)
+    },
+  )
 
   it('more segments than a request was made for is IOERR, and nothing stays mapped', () => {
     const rig = probed({ twin: { namespaces: BIG }, host: { maxSegments: 2 } })
