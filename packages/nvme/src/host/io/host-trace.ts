@@ -3,7 +3,7 @@
 
 import { type Request, SECTOR_SIZE } from '@iolayers/block-core'
 import type { Tracepoint, Tracer } from '@iolayers/kernel'
-import { NvmOpcode } from '../../spec/index.ts'
+import { NvmOpcode, SglType } from '../../spec/index.ts'
 import type { NvmeIod } from '../dma/iod.ts'
 import type { NvmeQueue } from '../queue/nvme-queue.ts'
 import type { NvmeNs } from './nvme-ns.ts'
@@ -15,11 +15,19 @@ const OPCODE_NAMES: Readonly<Record<number, string>> = {
   [NvmOpcode.READ]: 'nvme_cmd_read',
 }
 
+const SGL_TYPE_NAMES: Readonly<Record<number, string>> = {
+  [SglType.DATA_BLOCK]: 'data block',
+  [SglType.SEGMENT]: 'segment',
+  [SglType.LAST_SEGMENT]: 'last segment',
+}
+
 /** @see drivers/nvme/host/trace.h */
 export class HostTrace {
   readonly setupCmd: Tracepoint
   readonly completeRq: Tracepoint
   readonly sq: Tracepoint
+  /** Not in the kernel: what the data pointer of a command says. */
+  readonly dataPointer: Tracepoint
   readonly #ctrlId: number
 
   constructor(tracer: Tracer, ctrlId: number) {
@@ -45,6 +53,7 @@ export class HostTrace {
       'status',
     ])
     this.sq = tracer.point('nvme_sq', ['disk', 'ctrl_id', 'qid', 'sq_head', 'sq_tail'])
+    this.dataPointer = tracer.point('nvme_data_pointer', ['cmdid', 'sgl1', 'prp1', 'prp2'])
   }
 
   emitSetupCmd(rq: Request<NvmeIod>, ns: NvmeNs, queue: NvmeQueue, opcode: number): void {
@@ -61,6 +70,18 @@ export class HostTrace {
     )
   }
 
+  /** An SGL command has one descriptor of its own, a PRP command two entries. */
+  emitDataPointer(rq: Request<NvmeIod>): void {
+    const [low = 0, high = 0, third = 0, fourth = 0] = rq.pdu.dptr
+    const first = hex64(low, high)
+    if (rq.pdu.sgl) {
+      const type = SGL_TYPE_NAMES[fourth >>> 28] ?? `type ${fourth >>> 28}`
+      this.dataPointer.emit(commandIdOf(rq), `${type} ${first}+${third >>> 0}`, '', '')
+      return
+    }
+    this.dataPointer.emit(commandIdOf(rq), '', first, hex64(third, fourth))
+  }
+
   emitCompleteRq(rq: Request<NvmeIod>, queue: NvmeQueue, result: number, status: number): void {
     const name = rq.mqHctx?.disk.name ?? ''
     const cid = commandIdOf(rq)
@@ -71,6 +92,10 @@ export class HostTrace {
     const name = rq.mqHctx?.disk.name ?? ''
     this.sq.emit(name, this.#ctrlId, queue.qid, queue.sqHead, queue.sqTail)
   }
+}
+
+function hex64(low: number, high: number): string {
+  return `0x${((high >>> 0) * 0x1_0000_0000 + (low >>> 0)).toString(16)}`
 }
 
 /** @see drivers/nvme/host/trace.c nvme_trace_read_write */

@@ -15,7 +15,7 @@ import {
   RqList,
 } from '@iolayers/block-core'
 import { assert } from '@iolayers/kernel'
-import { STATUS_DNR } from '../../spec/index.ts'
+import { NvmOpcode, STATUS_DNR } from '../../spec/index.ts'
 import type { DmabufData } from '../dma/dmabuf-data.ts'
 import { type IodBounds, IodPayload, NvmeIod } from '../dma/iod.ts'
 import type { MappedData } from '../dma/mapped-data.ts'
@@ -105,6 +105,9 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     nextGenctr(rq.pdu)
     blkMqStartRequest(rq)
     if (this.#trace.setupCmd.enabled) this.#trace.emitSetupCmd(rq, ns, queue, opcode)
+    if (this.#trace.dataPointer.enabled && opcode !== NvmOpcode.FLUSH) {
+      this.#trace.emitDataPointer(rq)
+    }
     inFlight[rq.tag] = rq
     this.#counters.requests++
     writeCommand(queue.sqView, queue.slot(), rq, ns, opcode)
