@@ -182,6 +182,13 @@ describe('nvme host: completions', () => {
         'nvme_cmd_read',
         'slba=3, len=1, ctrl=0x0, dsmgmt=0',
       ],
+      [
+        'nvme_data_pointer',
+        0x1000,
+        expect.stringMatching(/^data block 0x[0-9a-f]+\+1024$/),
+        '',
+        '',
+      ],
       ['nvme_sq', 'nvme0n1', 0, 1, 1, 1],
       ['nvme_complete_rq', 'nvme0n1', 0, 1, 0x1000, 0, 0, 0, 0],
     ])
