@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { KernelError } from '@iolayers/kernel'
+import { getSystemErrorMap } from 'node:util'
+import { Errno, KernelError } from '@iolayers/kernel'
+import { type CommandIo, writeJson } from './output.ts'
 
 /** What the process ends with, as shells and scripts expect it. */
 export const ExitCode = {
@@ -36,6 +38,9 @@ export interface Failure {
   readonly exitCode: ExitCode
 }
 
+/** How the engine refuses a WebAssembly memory or an array. */
+const NO_MEMORY = /could not allocate memory|allocation failed/i
+
 /** Finds the words for an error; undefined for a fault of our own, whose stack its finder needs. */
 export function describeFailure(error: unknown): Failure | undefined {
   if (error instanceof UsageError) {
@@ -44,13 +49,21 @@ export function describeFailure(error: unknown): Failure | undefined {
   if (error instanceof SignalledError) {
     return { code: 'EINTR', message: error.message, exitCode: error.exitCode }
   }
-  if (error instanceof KernelError) {
+  if (error instanceof KernelError || isSystemError(error)) {
     return { code: error.code, message: error.message, exitCode: ExitCode.FAILED }
   }
-  if (isSystemError(error)) {
-    return { code: error.code, message: error.message, exitCode: ExitCode.FAILED }
+  if (error instanceof RangeError && NO_MEMORY.test(error.message)) {
+    const message = `the system has not enough memory: ${error.message}`
+    return { code: 'ENOMEM', message, exitCode: ExitCode.FAILED }
   }
   return undefined
+}
+
+/** One line on stderr; with `json`, also the one document on stdout that a script reads. */
+export function printFailure(io: CommandIo, json: boolean, failure: Failure): void {
+  const { code, message } = failure
+  if (json) writeJson(io, { error: { code, message } })
+  io.stderr.write(`iolayers: ${message}\n`)
 }
 
 /** An error of `node:fs` and the like: it has a code and a call that failed. */
@@ -61,4 +74,11 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException & 
     typeof error.code === 'string' &&
     'syscall' in error
   )
+}
+
+/** What the system calls an error: `no space left on device`. Codes that it does not know stay as they are. */
+export function errorText(code: string): string {
+  const numbers: Readonly<Record<string, number>> = Errno
+  const known = numbers[code]
+  return known === undefined ? code : (getSystemErrorMap().get(-known)?.[1] ?? code)
 }

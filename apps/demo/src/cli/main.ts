@@ -2,17 +2,18 @@
 // Copyright 2026 The iolayers authors
 
 import { CommanderError } from 'commander'
-import { describeFailure, ExitCode, type Failure } from './failure.ts'
-import { type CommandIo, writeJson } from './output.ts'
+import { describeFailure, ExitCode, type Failure, printFailure } from './failure.ts'
+import { type CommandIo, wantsJson, writeJson } from './output.ts'
 import { createProgram } from './program.ts'
 
 /**
- * Runs one command line and tells what the process should end with. Never throws and never exits by itself.
+ * Runs one command line and tells what the process should end with. Never throws; it ends the process by itself only at a second
+ * SIGINT or SIGTERM.
  *
  * @param args the arguments after the program's name
  */
 export async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
-  const json = args.includes('--json')
+  const json = wantsJson(args)
   try {
     await createProgram(io).parseAsync([...args], { from: 'user' })
     return ExitCode.DONE
@@ -23,9 +24,7 @@ export async function main(args: readonly string[], io: CommandIo): Promise<Exit
       if (json) writeJson(io, { error: { code: 'EFAULT', message: String(error) } })
       return ExitCode.FAILED
     }
-    if (failure.exitCode === ExitCode.DONE) return ExitCode.DONE
-    if (json) writeJson(io, { error: { code: failure.code, message: failure.message } })
-    io.stderr.write(`iolayers: ${failure.message}\n`)
+    if (failure.exitCode !== ExitCode.DONE) printFailure(io, json, failure)
     return failure.exitCode
   }
 }
@@ -33,13 +32,21 @@ export async function main(args: readonly string[], io: CommandIo): Promise<Exit
 /** Help and version end the parse with an exit code of 0; everything else that commander throws is wrong usage. */
 function fromCommander(error: unknown): Failure | undefined {
   if (!(error instanceof CommanderError)) return undefined
-  const message = error.message.replace(/^error: /, '')
-  if (error.exitCode === 0) return { code: 'OK', message, exitCode: ExitCode.DONE }
+  if (error.exitCode === 0) return { code: 'OK', message: '', exitCode: ExitCode.DONE }
   return {
     code: 'EUSAGE',
-    message: `${message} (iolayers --help tells more)`,
+    message: `${wordsOf(error)} (iolayers --help tells more)`,
     exitCode: ExitCode.USAGE,
   }
+}
+
+/** In one line, without commander's own prefix; its help that nobody asked for means that the command is missing. */
+function wordsOf({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'missing command'
+  return message
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .replace(/\n\(Did you mean (.*)\?\)$/s, '; did you mean $1?')
 }
 
 function stackOf(error: unknown): string {

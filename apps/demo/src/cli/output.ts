@@ -16,10 +16,22 @@ export function writeJson(io: CommandIo, document: Record<string, unknown>): voi
   io.stdout.write(`${JSON.stringify({ version: JSON_VERSION, ...document }, null, 2)}\n`)
 }
 
+/** Whether the command line asks for JSON: known before it is parsed, because a failure to parse it is told as JSON too. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+}
+
 /** Whether to use colour on a stream: a terminal, and no NO_COLOR in the environment (https://no-color.org). */
 export function wantsColor(io: CommandIo, stream: { readonly isTTY?: boolean }): boolean {
   const { NO_COLOR } = io.env
   return stream.isTTY === true && (NO_COLOR === undefined || NO_COLOR === '')
+}
+
+/** Style of every table: a bold head on a terminal, and not one escape sequence elsewhere. */
+export function tableStyle(io: CommandIo): { compact: true; head: string[]; border: string[] } {
+  const color = wantsColor(io, io.stdout)
+  return { compact: true, head: color ? ['bold'] : [], border: color ? ['grey'] : [] }
 }
 
 const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { SignalledError } from './failure.ts'
+import { printFailure, SignalledError } from './failure.ts'
 import type { CommandIo } from './output.ts'
 
 /** Remembers the first SIGINT or SIGTERM, so that work can end at a place where nothing is half done. */
 export interface SignalWatch {
   /** The error to end with; null while no signal has come. */
   readonly pending: () => SignalledError | null
-  /** Called at once for the first signal, in the signal's own turn of the event loop. */
-  onSignal(listener: () => void): void
+  /** The signals do again what they do by themselves. */
   close(): void
 }
 
-/** A second signal means that waiting takes too long: `abandon` then takes back what can be taken back at once. */
-export function watchSignals(io: CommandIo, abandon: () => void): SignalWatch {
+export interface SignalHandlers {
+  /** The first signal, in its own turn of the event loop. */
+  onFirst(error: SignalledError): void
+  /** A second one means that waiting takes too long: takes back at once what can be. The process ends right after. */
+  onSecond(error: SignalledError): void
+}
+
+export function watchSignals(handlers: SignalHandlers): SignalWatch {
   let pending: SignalledError | null = null
-  const listeners: (() => void)[] = []
   const handle = (signal: 'SIGINT' | 'SIGTERM'): void => {
     if (pending !== null) {
-      abandon()
+      handlers.onSecond(pending)
       process.exit(pending.exitCode)
     }
     pending = new SignalledError(signal)
-    if (io.stderr.isTTY === true)
-      io.stderr.write('\nstopping after the I/O in flight; again to stop at once\n')
-    for (const listener of listeners) listener()
+    handlers.onFirst(pending)
   }
   const onInterrupt = (): void => handle('SIGINT')
   const onTerminate = (): void => handle('SIGTERM')
@@ -33,12 +35,19 @@ export function watchSignals(io: CommandIo, abandon: () => void): SignalWatch {
   process.on('SIGTERM', onTerminate)
   return {
     pending: () => pending,
-    onSignal: (listener) => {
-      listeners.push(listener)
-    },
     close(): void {
       process.off('SIGINT', onInterrupt)
       process.off('SIGTERM', onTerminate)
     },
   }
+}
+
+/** For commands that leave nothing behind: the first signal ends the process, with the usual words. */
+export function endOnSignal(io: CommandIo, json: boolean): SignalWatch {
+  const end = (error: SignalledError): void => {
+    const { message, exitCode } = error
+    printFailure(io, json, { code: 'EINTR', message, exitCode })
+    process.exit(exitCode)
+  }
+  return watchSignals({ onFirst: end, onSecond: end })
 }

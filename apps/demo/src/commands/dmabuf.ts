@@ -4,7 +4,8 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { UsageError } from '../cli/failure.ts'
-import { type CommandIo, wantsColor, writeJson } from '../cli/output.ts'
+import { type CommandIo, tableStyle, writeJson } from '../cli/output.ts'
+import { endOnSignal } from '../cli/signals.ts'
 import { parseCount, parseSize } from '../cli/values.ts'
 import { type ListedBuffer, listDmabufs } from '../dmabuf/list-dmabufs.ts'
 
@@ -14,7 +15,7 @@ interface RawListOptions {
   readonly json?: true
 }
 
-const CREATE_MAX = 1_000_000
+const CREATE_MAX = 65_536
 const READ_SIZE_MAX = 64 * 1024 * 1024
 
 export function dmabufCommand(io: CommandIo): Command {
@@ -40,9 +41,14 @@ function listCommand(io: CommandIo): Command {
     .action(async (raw: RawListOptions) => {
       const create = parseCount(raw.create, '--create', { min: 0, max: CREATE_MAX })
       const readSizeBytes = parseReadSize(raw.readSize)
-      const buffers = await listDmabufs({ create, readSizeBytes })
-      if (raw.json === true) writeJson(io, { buffers })
-      else printBuffers(io, buffers)
+      const signals = endOnSignal(io, raw.json === true)
+      try {
+        const buffers = await listDmabufs({ create, readSizeBytes })
+        if (raw.json === true) writeJson(io, { buffers })
+        else printBuffers(io, buffers)
+      } finally {
+        signals.close()
+      }
     })
 }
 
@@ -53,11 +59,10 @@ function parseReadSize(text: string): number {
 }
 
 function printBuffers(io: CommandIo, buffers: readonly ListedBuffer[]): void {
-  const color = wantsColor(io, io.stdout)
   const table = new Table({
     head: ['inode', 'size', 'name', 'exporter', 'references'],
     colAligns: ['right', 'right', 'left', 'left', 'right'],
-    style: color ? { compact: true } : { compact: true, head: [], border: [] },
+    style: tableStyle(io),
   })
   for (const { inode, size, name, exporter, references } of buffers) {
     table.push([String(inode), String(size), name, exporter, String(references)])

@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { UsageError } from '../cli/failure.ts'
 import { type CommandIo, formatBytes, writeJson } from '../cli/output.ts'
+import { endOnSignal } from '../cli/signals.ts'
 import { parseChoice, parseSize } from '../cli/values.ts'
 import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
 import type { IommuMode } from '../stack/stack.ts'
@@ -31,9 +32,14 @@ export function traceCommand(io: CommandIo): Command {
       const sizeBytes = parseIoSize(raw.size)
       const op = parseChoice(raw.op, '--op', ['read', 'write'])
       const iommu: IommuMode = parseChoice(raw.iommu, '--iommu', ['strict', 'lazy', 'passthrough'])
-      const steps = await traceOneIo({ op, sizeBytes, iommu })
-      if (raw.json === true) writeJson(io, { op, size: sizeBytes, steps })
-      else printSteps(io, `${op} of ${formatBytes(sizeBytes)}`, steps)
+      const signals = endOnSignal(io, raw.json === true)
+      try {
+        const steps = await traceOneIo({ op, sizeBytes, iommu })
+        if (raw.json === true) writeJson(io, { op, size: sizeBytes, steps })
+        else printSteps(io, `${op} of ${formatBytes(sizeBytes)}`, steps)
+      } finally {
+        signals.close()
+      }
     })
 }
 

@@ -4,8 +4,7 @@
 // The inside of a copy: builds the stack, moves the bytes, digests them, and takes the stack down again on every way out.
 
 import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
-import { createMemoryStore, type NamespaceStore } from '@iolayers/nvme/controller'
-import { createFileStore } from '@iolayers/nvme/file'
+import { errorText } from '../cli/failure.ts'
 import type { Progress } from '../cli/progress.ts'
 import { listBuffers } from '../dmabuf/list-dmabufs.ts'
 import { collectCounters } from '../stack/counters.ts'
@@ -14,9 +13,10 @@ import { attachNvme, createStack, destroyStack, type NvmeSide, type Stack } from
 import { BufferDigest } from './digest.ts'
 import type { SourceEnd, TargetEnd } from './ends.ts'
 import { startEvictor } from './evictor.ts'
-import { createRegisteredSlots, type RegisteredSlots } from './registered-slots.ts'
+import { createRegisteredSlots, type RegisteredSlots, slotBytes } from './registered-slots.ts'
 import type { CopyResult } from './report.ts'
 import type { CopyOptions } from './run-copy.ts'
+import { explainRead, explainWrite, memoryFor, openSourceStore, openTargetStore } from './stores.ts'
 import { type TransferEnd, transfer } from './transfer.ts'
 
 export interface CopyParts {
@@ -34,13 +34,10 @@ export function copyThrough(parts: CopyParts): Promise<CopyResult> {
 }
 
 function stackInit({ source, target, options }: CopyParts): Parameters<typeof createStack>[1] {
-  const slots = options.queueDepth * options.blockSizeBytes
+  const { iommu, coherent } = options
   // Twice the buffers when they move: the new pages are taken before the old ones are given back.
-  const bufferBytes = slots * (options.evictEvery === null ? 1 : 2)
-  const memoryBytes =
-    (source.kind === 'memory' ? roundUp(source.sizeBytes) : 0) +
-    (target.kind === 'memory' ? roundUp(target.sizeBytes) : 0)
-  return { ramBytes: bufferBytes + memoryBytes, iommu: options.iommu, coherent: options.coherent }
+  const bufferBytes = slotBytes(options) * (options.evictEvery === null ? 1 : 2)
+  return { ramBytes: memoryFor({ source, target, bufferBytes, coherent }), iommu, coherent }
 }
 
 /** What the moving itself tells. */
@@ -64,12 +61,12 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   const { source, target, options } = parts
   const from = yield* attachNvme(stack, {
     name: 'nvme0',
-    store: sourceStore(stack, source),
+    store: yield* openSourceStore(stack, source),
     queueDepth: options.queueDepth,
   })
   const to = yield* attachNvme(stack, {
     name: 'nvme1',
-    store: targetStore(stack, target),
+    store: openTargetStore(stack, target),
     queueDepth: options.queueDepth,
   })
   stack.ring.registerFiles([from.file, to.file])
@@ -84,8 +81,8 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
           })
     try {
       const proof = yield* moveAndProve(parts, stack, slots, {
-        from: transferEnd(from, 0, source.name),
-        to: transferEnd(to, 1, target.name),
+        from: transferEnd(from, 0, source.name, () => explainRead(source, from.store)),
+        to: transferEnd(to, 1, target.name, (where) => explainWrite(target, to.store, where)),
       })
       return { ...proof, buffersListed: (yield* listBuffers(stack, LIST_READ_BYTES)).length }
     } finally {
@@ -180,20 +177,17 @@ function* flush(stack: Stack, end: TransferEnd): Op<void> {
   const result = results[0] ?? -Errno.EIO
   if (result === 0) return
   const code = errnoName(result) ?? 'EIO'
-  throw (
-    end.explain() ??
-    new KernelError(code, `flushing ${end.name} failed: ${code}`, { value: result })
-  )
+  const where = `flushing ${end.name}`
+  throw end.explain(where) ?? new KernelError(code, `${where}: ${errorText(code)}`)
 }
 
-function transferEnd(side: NvmeSide, fileIndex: number, name: string): TransferEnd {
-  const { limits } = side.disk
-  return {
-    fileIndex,
-    name,
-    singleRequestBytes: singleRequestBytes(limits),
-    explain: () => side.store.lastError ?? null,
-  }
+function transferEnd(
+  side: NvmeSide,
+  fileIndex: number,
+  name: string,
+  explain: TransferEnd['explain'],
+): TransferEnd {
+  return { fileIndex, name, singleRequestBytes: singleRequestBytes(side.disk.limits), explain }
 }
 
 const SECTOR_BYTES = 512
@@ -206,28 +200,4 @@ function singleRequestBytes(limits: {
 }): number {
   const bySegments = Math.max(1, limits.maxSegments - 1) * PAGE_BYTES
   return Math.min(limits.maxSectors * SECTOR_BYTES, bySegments)
-}
-
-function sourceStore(stack: Stack, source: SourceEnd): NamespaceStore {
-  const { kernel, memory } = stack
-  if (source.kind === 'file') {
-    const init = { path: source.file.path, readOnly: true, direct: true }
-    return createFileStore({ kernel }, { ...init, sizeBytes: roundUp(source.sizeBytes) })
-  }
-  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(source.sizeBytes) })
-}
-
-function targetStore(stack: Stack, target: TargetEnd): NamespaceStore {
-  const { kernel, memory } = stack
-  if (target.partialPath !== null) {
-    return createFileStore(
-      { kernel },
-      { path: target.partialPath, direct: true, sizeBytes: roundUp(target.sizeBytes) },
-    )
-  }
-  return createMemoryStore({ kernel, memory }, { sizeBytes: roundUp(target.sizeBytes) })
-}
-
-function roundUp(sizeBytes: number): number {
-  return Math.max(1, Math.ceil(sizeBytes / LOGICAL_BLOCK_BYTES)) * LOGICAL_BLOCK_BYTES
 }

@@ -3,10 +3,17 @@
 
 // The two ends of a copy before there is a stack: what is checked and reserved outside of it.
 
-import { accessSync, constants } from 'node:fs'
+import { statSync } from 'node:fs'
 import { KernelError } from '@iolayers/kernel'
-import { inspectSource, inspectTarget, type Location, type SourceFile } from './location.ts'
-import { createPartialFile } from './partial-file.ts'
+import {
+  inspectSource,
+  inspectTarget,
+  isSameFile,
+  type Location,
+  type SourceFile,
+  type TargetFile,
+} from './location.ts'
+import { createPartialFile, partialPathsOf } from './partial-file.ts'
 
 export type SourceEnd =
   | {
@@ -21,7 +28,7 @@ export interface TargetEnd {
   readonly kind: 'file' | 'memory'
   /** What messages call it. */
   readonly name: string
-  /** What it can hold. */
+  /** What it has to hold: the source for a file, what was asked for in memory. */
   readonly sizeBytes: number
   /** Where a file target is written until `commit`; null for memory. */
   readonly partialPath: string | null
@@ -31,21 +38,33 @@ export interface TargetEnd {
   discard(): void
 }
 
+/** Looks at the source and opens nothing. Errors: those of `inspectSource`. */
 export function openSource(location: Location): SourceEnd {
   if (location.kind === 'memory') {
     return { kind: 'memory', name: `mem:${location.sizeBytes}`, sizeBytes: location.sizeBytes }
   }
   const file = inspectSource(location.path)
-  accessSync(location.path, constants.R_OK)
   return { kind: 'file', name: location.path, sizeBytes: file.stats.size, file }
 }
 
+/** Why a source that is a file cannot be what was copied any more; null while it is as long as it was. */
+export function findShrunk(source: SourceEnd): KernelError | null {
+  if (source.kind === 'memory') return null
+  const nowBytes = statSync(source.file.path, { throwIfNoEntry: false })?.size
+  if (nowBytes === undefined || nowBytes >= source.sizeBytes) return null
+  return new KernelError(
+    'EIO',
+    `SRC ${source.name} shrank while it was read: it had ${source.sizeBytes} bytes, now it has ${nowBytes}`,
+  )
+}
+
+/** Takes the place of the target, if that may be. Errors: those of `inspectTarget`, EBUSY, ENOSPC for memory that is too small. */
 export function openTarget(location: Location, source: SourceEnd): TargetEnd {
   if (location.kind === 'memory') return memoryTarget(location.sizeBytes, source)
   const sourceFile = source.kind === 'file' ? source.file : undefined
   const target = inspectTarget(location.path, sourceFile)
-  const mode = (target.stats?.mode ?? sourceFile?.stats.mode ?? 0o666 & ~process.umask()) & 0o777
-  const partial = createPartialFile(target, mode)
+  if (sourceFile !== undefined) refuseOwnPartial(location.path, target, sourceFile)
+  const partial = createPartialFile(target, modeOf(target, sourceFile))
   return {
     kind: 'file',
     name: location.path,
@@ -56,16 +75,37 @@ export function openTarget(location: Location, source: SourceEnd): TargetEnd {
   }
 }
 
+/** Somebody who wants to save what a killed copy left behind must not lose it by that. */
+function refuseOwnPartial(name: string, target: TargetFile, source: SourceFile): void {
+  for (const path of partialPathsOf(target)) {
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (stats === undefined || !isSameFile(stats, source.stats)) continue
+    throw new KernelError(
+      'EINVAL',
+      `SRC ${source.path} is the file that a copy to DST ${name} writes first; rename it`,
+    )
+  }
+}
+
+const PERMISSIONS = 0o777
+
+/** A file that is there keeps its permissions; a new one takes those of the source, as with cp. */
+function modeOf(target: TargetFile, source: SourceFile | undefined): number {
+  if (target.stats !== undefined) return target.stats.mode & PERMISSIONS
+  return (source?.stats.mode ?? 0o666) & PERMISSIONS & ~process.umask()
+}
+
 function memoryTarget(sizeBytes: number, source: SourceEnd): TargetEnd {
+  const name = `mem:${sizeBytes}`
   if (sizeBytes < source.sizeBytes) {
-    throw new KernelError('ENOSPC', `DST holds ${sizeBytes} bytes, SRC has ${source.sizeBytes}`, {
-      value: sizeBytes,
-      accepted: `at least ${source.sizeBytes}`,
-    })
+    throw new KernelError(
+      'ENOSPC',
+      `DST ${name} holds ${sizeBytes} bytes, SRC ${source.name} has ${source.sizeBytes}`,
+    )
   }
   return {
     kind: 'memory',
-    name: `mem:${sizeBytes}`,
+    name,
     sizeBytes,
     partialPath: null,
     commit: () => undefined,

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { existsSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { KernelError } from '@iolayers/kernel'
-import { UsageError } from '../cli/failure.ts'
+import { isSystemError, UsageError } from '../cli/failure.ts'
 import { parseSize } from '../cli/values.ts'
 
 /** Where a copy reads from or writes to: a file, or a namespace in memory. */
@@ -16,7 +24,7 @@ export type Location =
 export function parseLocation(text: string, name: string): Location {
   if (text === '') throw new UsageError(`${name} is empty; it takes a path or mem:SIZE`)
   if (!text.startsWith('mem:')) return { kind: 'file', path: text }
-  const sizeBytes = parseSize(text.slice('mem:'.length), `the size of ${name}`)
+  const sizeBytes = parseSize(text.slice('mem:'.length), `the size in ${name} (${text})`)
   return { kind: 'memory', sizeBytes }
 }
 
@@ -25,16 +33,21 @@ export interface SourceFile {
   readonly stats: Stats
 }
 
-/** Refuses, before anything is opened, a source that is not a regular file. */
+/** Refuses, before anything is opened, a source that is not a regular file or may not be read. Errors: ENOENT, EACCES, EISDIR, EINVAL. */
 export function inspectSource(path: string): SourceFile {
-  const stats = statOrThrow(path)
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined) throw new KernelError('ENOENT', `SRC ${path} does not exist`)
   if (stats.isDirectory()) {
-    throw new KernelError('EISDIR', `${path} is a directory; SRC takes a regular file`, {
-      value: path,
-    })
+    throw new KernelError('EISDIR', `SRC ${path} is a directory; it takes a regular file`)
   }
   if (!stats.isFile()) {
-    throw new KernelError('EINVAL', `${path} is not a regular file`, { value: path })
+    throw new KernelError('EINVAL', `SRC ${path} is not a regular file`)
+  }
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EACCES') throw error
+    throw new KernelError('EACCES', `SRC ${path} may not be read by this user`, { cause: error })
   }
   return { path, stats }
 }
@@ -46,57 +59,65 @@ export interface TargetFile {
   readonly stats: Stats | undefined
 }
 
-/** Follows symbolic links, also one that points to nothing yet, and refuses what cannot be replaced by a file. */
+/**
+ * Follows symbolic links, also one that points to nothing yet, and refuses what cannot be replaced by a file.
+ *
+ * Errors: ENOENT and ENOTDIR for the folder, ELOOP, EINVAL for anything but a regular file and for the source itself.
+ */
 export function inspectTarget(path: string, source: SourceFile | undefined): TargetFile {
   const target = followLinks(path)
-  const parent = statSync(dirname(target), { throwIfNoEntry: false })
-  if (parent === undefined || !parent.isDirectory()) {
-    const code = parent === undefined ? 'ENOENT' : 'ENOTDIR'
-    throw new KernelError(
-      code,
-      `${dirname(target)} is not a directory that could hold ${basename(target)}`,
-    )
-  }
-  if (/[/\\]$/.test(path) && !existsSync(target)) {
-    throw new KernelError('EINVAL', `${path} names a directory; DST takes a file`, { value: path })
-  }
+  checkFolder(path, dirname(target))
   const stats = statSync(target, { throwIfNoEntry: false })
-  if (stats === undefined) return { path: target, stats }
-  if (!stats.isFile()) {
-    throw new KernelError('EINVAL', `${path} is neither absent nor a regular file`, { value: path })
+  if (stats === undefined) {
+    // resolve() has dropped the slash with which the user said that a folder is meant.
+    if (!/[/\\]$/.test(path)) return { path: target, stats }
+    throw new KernelError('EINVAL', `DST ${path} names a directory; it takes a file`)
   }
-  if (source !== undefined && stats.dev === source.stats.dev && stats.ino === source.stats.ino) {
-    throw new KernelError('EINVAL', `SRC and DST are the same file: ${source.path} and ${path}`)
+  if (!stats.isFile()) {
+    throw new KernelError('EINVAL', `DST ${path} is neither absent nor a regular file`)
+  }
+  if (source !== undefined && isSameFile(stats, source.stats)) {
+    throw new KernelError('EINVAL', `SRC ${source.path} and DST ${path} are the same file`)
   }
   return { path: target, stats }
 }
 
+/** Whether two names lead to one file, as hard links and symbolic links do. */
+export function isSameFile(a: Stats, b: Stats): boolean {
+  return a.dev === b.dev && a.ino === b.ino
+}
+
+function checkFolder(path: string, folder: string): void {
+  const stats = statSync(folder, { throwIfNoEntry: false })
+  if (stats === undefined) {
+    throw new KernelError('ENOENT', `DST ${path}: the directory ${folder} does not exist`)
+  }
+  if (!stats.isDirectory()) {
+    throw new KernelError('ENOTDIR', `DST ${path}: ${folder} is not a directory`)
+  }
+}
+
 const LINKS_MAX = 40
 
-/** @see path_resolution(7): at most 40 links, then ELOOP */
+/**
+ * Where writing to the path would end up. Each folder is resolved before the next link is read, because `link/..` is not the
+ * folder that holds `link`.
+ *
+ * @see path_resolution(7): at most 40 links, then ELOOP
+ */
 function followLinks(path: string): string {
-  let current = resolve(path)
+  let current = path
   for (let links = 0; links <= LINKS_MAX; links++) {
+    const folder = dirname(current)
+    if (!existsSync(folder)) return resolve(current)
+    const real = join(realpathSync.native(folder), basename(current))
     let next: string
     try {
-      next = readlinkSync(current)
+      next = readlinkSync(real)
     } catch {
-      return resolveParent(current)
+      return real
     }
-    current = resolve(dirname(current), next)
+    current = isAbsolute(next) ? next : `${dirname(real)}/${next}`
   }
-  throw new KernelError('ELOOP', `${path} passes more than ${LINKS_MAX} symbolic links`, {
-    value: path,
-  })
-}
-
-function resolveParent(path: string): string {
-  const parent = dirname(path)
-  return existsSync(parent) ? join(realpathSync(parent), basename(path)) : path
-}
-
-function statOrThrow(path: string): Stats {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats !== undefined) return stats
-  throw new KernelError('ENOENT', `${path} does not exist`, { value: path })
+  throw new KernelError('ELOOP', `DST ${path} passes more than ${LINKS_MAX} symbolic links`)
 }

@@ -2,25 +2,24 @@
 // Copyright 2026 The iolayers authors
 
 // The file that a copy writes: DST.partial beside DST, renamed at the end, so that no reader ever sees half a copy under the
-// final name. A lock file beside it names the process that owns it, because an orphan of a killed copy may be taken over and
-// that of a running one may not.
+// final name.
 
 import {
-  chmodSync,
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
-  writeFileSync,
+  unlinkSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { KernelError } from '@iolayers/kernel'
 import { isSystemError } from '../cli/failure.ts'
 import type { TargetFile } from './location.ts'
+import { takeLock } from './partial-lock.ts'
 
 export interface PartialFile {
   readonly path: string
@@ -30,14 +29,18 @@ export interface PartialFile {
   discard(): void
 }
 
+/** The files beside a target that a copy to it uses: the partial file, and the lock that names its writer. */
+export function partialPathsOf({ path }: TargetFile): readonly [partial: string, lock: string] {
+  return [`${path}.partial`, `${path}.partial.lock`]
+}
+
 /**
- * Takes DST.partial for this process.
+ * Takes DST.partial for this process; what an earlier copy left there is gone then.
  *
  * Errors: EBUSY while another live process copies to the same target; what the file system says otherwise.
  */
 export function createPartialFile(target: TargetFile, mode: number): PartialFile {
-  const path = `${target.path}.partial`
-  const lockPath = `${path}.lock`
+  const [path, lockPath] = partialPathsOf(target)
   takeLock(lockPath, path)
   let live = true
   const release = (): void => {
@@ -45,7 +48,7 @@ export function createPartialFile(target: TargetFile, mode: number): PartialFile
     rmSync(lockPath, { force: true })
   }
   try {
-    closeSync(openSync(path, constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC, 0o600))
+    createEmpty(path)
   } catch (error) {
     release()
     throw error
@@ -53,10 +56,11 @@ export function createPartialFile(target: TargetFile, mode: number): PartialFile
   return {
     path,
     commit(sizeBytes: number): void {
-      chmodSync(path, mode)
       const fd = openSync(path, constants.O_RDWR)
       try {
         ftruncateSync(fd, sizeBytes)
+        keepOwner(fd, target)
+        fchmodSync(fd, mode)
         fsyncSync(fd)
       } finally {
         closeSync(fd)
@@ -73,75 +77,25 @@ export function createPartialFile(target: TargetFile, mode: number): PartialFile
   }
 }
 
-function takeLock(lockPath: string, partialPath: string): void {
-  const mine = JSON.stringify(identify(process.pid))
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      writeFileSync(lockPath, mine, { flag: 'wx', mode: 0o600 })
-      return
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'EEXIST') throw error
-    }
-    const owner = readOwner(lockPath)
-    if (owner !== undefined && isAlive(owner)) {
-      throw new KernelError(
-        'EBUSY',
-        `${partialPath} belongs to a copy that runs as process ${owner.pid}`,
-        {
-          value: owner.pid,
-          hint: 'wait for it, or end it',
-        },
-      )
-    }
-    rmSync(lockPath, { force: true })
-  }
-  throw new KernelError(
-    'EBUSY',
-    `${lockPath} keeps coming back: another copy takes the same target`,
-  )
-}
-
-interface Owner {
-  readonly pid: number
-  /** Clock ticks from boot to the start of the process, where the system tells it: process ids are used again. */
-  readonly started: string | null
-}
-
-function identify(pid: number): Owner {
-  return { pid, started: startOf(pid) }
-}
-
-/** @see proc_pid_stat(5), field 22 starttime; the command in field 2 may hold spaces and parentheses */
-function startOf(pid: number): string | null {
+/** A new file, never one that was there: an old name could be a link to somewhere else. */
+function createEmpty(path: string): void {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
-  } catch {
-    return null
-  }
-}
-
-function readOwner(lockPath: string): Owner | undefined {
-  try {
-    const value: unknown = JSON.parse(readFileSync(lockPath, 'utf8'))
-    if (typeof value !== 'object' || value === null || !('pid' in value)) return undefined
-    const { pid } = value
-    if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
-    const started = 'started' in value && typeof value.started === 'string' ? value.started : null
-    return { pid, started }
-  } catch {
-    return undefined
-  }
-}
-
-function isAlive(owner: Owner): boolean {
-  try {
-    process.kill(owner.pid, 0)
+    unlinkSync(path)
   } catch (error) {
-    if (!isSystemError(error) || error.code !== 'EPERM') return false
+    if (!isSystemError(error) || error.code !== 'ENOENT') throw error
   }
-  const started = startOf(owner.pid)
-  return owner.started === null || started === null || owner.started === started
+  const { O_CREAT, O_EXCL, O_WRONLY } = constants
+  closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY, 0o600))
+}
+
+/** A file that is replaced stays its owner's, where the system lets us: for root it does. */
+function keepOwner(fd: number, { stats }: TargetFile): void {
+  if (stats === undefined) return
+  try {
+    fchownSync(fd, stats.uid, stats.gid)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+  }
 }
 
 function syncDirectory(path: string): void {

@@ -27,10 +27,20 @@ export interface SlotsInit {
 const FILES = 2
 const PAGE_BYTES = 4096
 
+/** Bytes of all buffers together: a block for each I/O in flight, spread evenly, in whole pages. */
+export function slotBytes(init: SlotsInit): number {
+  return init.buffers * bufferBytes(init)
+}
+
+function bufferBytes({ blockSizeBytes, queueDepth, buffers }: SlotsInit): number {
+  const perBuffer = Math.ceil(queueDepth / buffers)
+  return Math.ceil((perBuffer * blockSizeBytes) / PAGE_BYTES) * PAGE_BYTES
+}
+
+/** Allocates and registers the buffers. Errors: ENOMEM; nothing is left behind then. */
 export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<RegisteredSlots> {
   const { ring } = stack
-  const perBuffer = Math.ceil(init.queueDepth / init.buffers)
-  const sizeBytes = Math.ceil((perBuffer * init.blockSizeBytes) / PAGE_BYTES) * PAGE_BYTES
+  const sizeBytes = bufferBytes(init)
   const heap = init.evictEvery === null ? stack.systemHeap : stack.movableHeap
   const buffers: DmaBuf[] = []
   let registered = false

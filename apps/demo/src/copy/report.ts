@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import Table from 'cli-table3'
-import { type CommandIo, formatBytes, wantsColor, writeJson } from '../cli/output.ts'
+import { type CommandIo, formatBytes, tableStyle, writeJson } from '../cli/output.ts'
 import type { LayerCounters } from '../stack/counters.ts'
 
 /** What a copy did, as `--json` prints it. */
@@ -36,11 +36,10 @@ export function printCopyReport(io: CommandIo, init: ReportInit, result: CopyRes
 }
 
 function layerTable(io: CommandIo, result: CopyResult): string {
-  const color = wantsColor(io, io.stdout)
   const table = new Table({
     head: ['layer', 'what it did', 'count'],
     colAligns: ['left', 'left', 'right'],
-    style: color ? { compact: true } : { compact: true, head: [], border: [] },
+    style: tableStyle(io),
   })
   for (const [layer, counters] of Object.entries(result.layers)) {
     let name = layer

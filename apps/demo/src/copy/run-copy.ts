@@ -4,12 +4,13 @@
 // One copy from the first look at SRC to the rename of DST: what is opened is closed and what is begun is taken back, on every way
 // out. The moving itself is transfer.ts; the stack that it moves through is built in ../stack.
 
+import { printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { createProgress } from '../cli/progress.ts'
 import { watchSignals } from '../cli/signals.ts'
 import type { IommuMode } from '../stack/stack.ts'
 import { copyThrough } from './copy-through.ts'
-import { openSource, openTarget } from './ends.ts'
+import { openSource, openTarget, type TargetEnd } from './ends.ts'
 import type { Location } from './location.ts'
 import type { CopyResult } from './report.ts'
 
@@ -32,10 +33,21 @@ export interface CopyOptions {
 /** Errors: KernelError and the file system's own, for what went wrong; SignalledError after SIGINT or SIGTERM. */
 export async function runCopy(options: CopyOptions, io: CommandIo): Promise<CopyResult> {
   const source = openSource(options.source)
-  const target = openTarget(options.target, source)
-  const signals = watchSignals(io, () => target.discard())
   const progress = createProgress(io, options)
+  let target: TargetEnd | undefined
+  const signals = watchSignals({
+    onFirst: () => {
+      progress.stop()
+      if (io.stderr.isTTY === true)
+        io.stderr.write('\nstopping after the I/O in flight; again to stop at once\n')
+    },
+    onSecond: ({ message, exitCode }) => {
+      target?.discard()
+      printFailure(io, options.json, { code: 'EINTR', message, exitCode })
+    },
+  })
   try {
+    target = openTarget(options.target, source)
     const result = await copyThrough({
       source,
       target,
@@ -49,7 +61,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     return result
   } finally {
     progress.stop()
-    target.discard()
+    target?.discard()
     signals.close()
   }
 }

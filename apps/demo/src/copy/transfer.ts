@@ -6,6 +6,7 @@
 
 import type { IoUring } from '@iolayers/io-uring'
 import { Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
+import { errorText } from '../cli/failure.ts'
 
 /** One side of a transfer: a file that is registered with the ring, and what its failures are called. */
 export interface TransferEnd {
@@ -13,8 +14,12 @@ export interface TransferEnd {
   readonly name: string
   /** No larger I/O than this is sure to reach the driver as one request. */
   readonly singleRequestBytes: number
-  /** The cause of an I/O error, where the back end knows more than a status; null otherwise. */
-  explain(): KernelError | null
+  /**
+   * The error to tell for an I/O that failed, where the back end knows more than a status; null otherwise.
+   *
+   * @param where what failed: `writing FILE at offset N`
+   */
+  explain(where: string): KernelError | null
 }
 
 /** A block of registered memory that carries one I/O at a time. */
@@ -211,11 +216,7 @@ class Transfer {
       const where = `${this.#endOf(state).name} at offset ${state.offsetBytes}`
       this.#failure = new KernelError(
         'ESTALE',
-        `${where}: the buffer moved away ${state.resubmissions} times`,
-        {
-          value: state.resubmissions,
-          accepted: `at most ${resubmitMax} (--resubmit-max)`,
-        },
+        `${where}: its buffer moved away ${state.resubmissions} times under way, --resubmit-max is ${resubmitMax}`,
       )
       return
     }
@@ -227,15 +228,13 @@ class Transfer {
     const end = this.#endOf(state)
     const verb = state.phase === Phase.READING ? 'reading' : 'writing'
     const where = `${verb} ${end.name} at offset ${state.offsetBytes + state.doneBytes}`
-    const cause = end.explain()
-    if (cause !== null) return cause
     if (result >= 0) {
-      return new KernelError('EIO', `${where}: ${result} bytes moved, ${expected} were asked for`, {
-        value: result,
-      })
+      return new KernelError('EIO', `${where}: ${result} bytes moved, ${expected} were asked for`)
     }
+    const cause = end.explain(where)
+    if (cause !== null) return cause
     const code = errnoName(result) ?? 'EIO'
-    return new KernelError(code, `${where} failed: ${code}`, { value: result })
+    return new KernelError(code, `${where}: ${errorText(code)}`)
   }
 
   #finish(state: SlotState): void {

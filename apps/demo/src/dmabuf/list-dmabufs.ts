@@ -7,12 +7,14 @@ import type { DmaBuf } from '@iolayers/dma-buf'
 import {
   assert,
   createEventLoopScheduler,
-  Errno,
   errnoName,
   type File,
   KernelError,
   type Op,
+  type Scheduler,
+  yieldNow,
 } from '@iolayers/kernel'
+import { errorText } from '../cli/failure.ts'
 import { createStack, destroyStack, type Stack } from '../stack/stack.ts'
 
 export interface ListedBuffer {
@@ -34,6 +36,7 @@ export interface ListInit {
 
 const PAGE_BYTES = 4096
 const LINES_PER_BUFFER = 5
+const READS_PER_TURN = 1024
 
 /** Exports buffers into a stack of its own and lists them, newest first, by reading the stack's dmabuf iterator to its end. */
 export function listDmabufs(init: ListInit): Promise<ListedBuffer[]> {
@@ -70,24 +73,27 @@ function showBuffer({ item, meta }: IterContext<DmaBuf>): number {
 export function* listBuffers(stack: Stack, readSizeBytes: number): Op<ListedBuffer[]> {
   const file = stack.dmabufTarget.attach(showBuffer).open()
   try {
-    return parseListing(yield* readToEnd(file, readSizeBytes))
+    return parseListing(yield* readToEnd(stack.kernel.scheduler, file, readSizeBytes))
   } finally {
     file.put()
   }
 }
 
-function* readToEnd(file: File, readSizeBytes: number): Op<string> {
+function* readToEnd(scheduler: Scheduler, file: File, readSizeBytes: number): Op<string> {
   const { read } = file.ops
   assert(read !== undefined, 'an iterator file without a read operation')
   const target = new Uint8Array(readSizeBytes)
   const decoder = new TextDecoder()
   let text = ''
+  let reads = 0
   for (;;) {
+    // A read of one byte is quick, a million of them are not: signals want to be seen.
+    if (++reads % READS_PER_TURN === 0) yield* yieldNow(scheduler)
     const bytes = yield* read(file, target, 0, target.length)
     if (bytes === 0) return text + decoder.decode()
     if (bytes < 0) {
       const code = errnoName(bytes) ?? 'EIO'
-      throw new KernelError(code, `reading the dmabuf iterator failed: ${code} (${Errno[code]})`)
+      throw new KernelError(code, `reading the dmabuf iterator: ${errorText(code)}`)
     }
     text += decoder.decode(target.subarray(0, bytes), { stream: true })
   }

@@ -4,6 +4,7 @@
 import type { TraceEvent } from '@iolayers/kernel'
 import { createEventLoopScheduler, errnoName, KernelError, type Op } from '@iolayers/kernel'
 import { createMemoryStore } from '@iolayers/nvme/controller'
+import { errorText } from '../cli/failure.ts'
 import {
   attachNvme,
   createStack,
@@ -85,7 +86,7 @@ function* recordIo(stack: Stack, init: TraceIoInit): Op<TraceLine[]> {
   const code = errnoName(result) ?? 'EIO'
   throw new KernelError(
     code,
-    `the traced ${init.op} of ${init.sizeBytes} bytes ended with ${result}`,
+    `the traced ${init.op} of ${init.sizeBytes} bytes ended with ${result}: ${errorText(code)}`,
   )
 }
 
@@ -99,15 +100,16 @@ function lineOf(event: TraceEvent): TraceLine {
 
 /** Tracepoints carry their subsystem in front, as the kernel's do. */
 const LAYERS: readonly (readonly [prefix: string, layer: string])[] = [
-  ['io_uring_', 'io-uring'],
+  ['io_uring:', 'io-uring'],
   ['dmabuf_map_', 'blk-mq-token'],
   ['dma_buf_', 'dma-buf'],
+  ['dma_heap_', 'dma-buf'],
   ['dma_fence_', 'dma-buf'],
   ['block_', 'block-core'],
   ['nvmet_', 'nvme/target'],
   ['nvme_', 'nvme'],
-  ['dma_', 'dma-mapping'],
-  ['iommu_', 'dma-mapping'],
+  ['dma:', 'dma-mapping'],
+  ['iommu:', 'dma-mapping'],
 ]
 
 function layerOf(point: string): string {
