@@ -38,8 +38,8 @@ function writeOwn(own: string): void {
   try {
     writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 })
   } catch (error) {
-    const code = isSystemError(error) ? errnoName(error.errno ?? 0) : null
-    if (code === null) throw error
+    const code = isSystemError(error) ? errnoName(error.errno ?? 0) : undefined
+    if (code === undefined) throw error
     throw new KernelError(code, `no file can be made in ${dirname(own)}: ${errorText(code)}`, {
       cause: error,
     })

@@ -29,6 +29,12 @@ export interface TransferSlot {
   bufferIndexFor(end: TransferEnd): number
 }
 
+/** What a transfer needs of a ring; nobody else may use it until the transfer ends. */
+export type TransferRing = Pick<
+  IoUring,
+  'getSqe' | 'prepReadFixed' | 'prepWriteFixed' | 'submitAndWait' | 'reap'
+>
+
 export interface TransferInit {
   readonly from: TransferEnd
   /** Absent when the blocks are only looked at. */
@@ -64,7 +70,7 @@ class SlotState {
 
 /** Ownership: the ring and the slots are the caller's, and free again when the operation ends, however it ends. */
 export function* transfer(
-  ring: IoUring,
+  ring: TransferRing,
   slots: readonly TransferSlot[],
   init: TransferInit,
 ): Op<TransferResult> {
@@ -73,7 +79,7 @@ export function* transfer(
 }
 
 class Transfer {
-  readonly #ring: IoUring
+  readonly #ring: TransferRing
   readonly #slots: readonly TransferSlot[]
   readonly #init: TransferInit
   readonly #states: readonly SlotState[]
@@ -87,7 +93,7 @@ class Transfer {
   #resubmitted: number
   #failure: Error | null
 
-  constructor(ring: IoUring, slots: readonly TransferSlot[], init: TransferInit) {
+  constructor(ring: TransferRing, slots: readonly TransferSlot[], init: TransferInit) {
     this.#ring = ring
     this.#slots = slots
     this.#init = init
@@ -159,7 +165,8 @@ class Transfer {
     const memory = this.#slots[slot]
     const sqe = this.#ring.getSqe()
     if (memory === undefined || sqe < 0) {
-      throw new KernelError('EBUSY', `the ring has no free entry for block slot ${slot}`)
+      this.#failure ??= new KernelError('EBUSY', `the ring has no free entry for slot ${slot}`)
+      return
     }
     const prepare = state.phase === Phase.READING ? 'prepReadFixed' : 'prepWriteFixed'
     this.#ring[prepare](

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { describe, expect, it } from 'vitest'
+import {
+  formatBytes,
+  tableStyle,
+  wantsColor,
+  wantsJson,
+  writeJson,
+} from '../../../src/cli/output.ts'
+import { createProgress } from '../../../src/cli/progress.ts'
+import { fakeIo } from '../../fake-io.ts'
+
+it('a JSON document says its version first and ends with a line feed', () => {
+  const io = fakeIo()
+  writeJson(io, { buffers: [] })
+  expect(io.out()).toBe('{\n  "version": 1,\n  "buffers": []\n}\n')
+})
+
+it('bytes for people', () => {
+  expect(formatBytes(0)).toBe('0 B')
+  expect(formatBytes(1023)).toBe('1023 B')
+  expect(formatBytes(1024)).toBe('1.0 KiB')
+  expect(formatBytes(98932688)).toBe('94.3 MiB')
+  expect(formatBytes(2 ** 60)).toBe('1048576.0 TiB')
+})
+
+it('--json counts only before a bare --', () => {
+  expect(wantsJson(['copy', 'a', 'b', '--json'])).toBe(true)
+  expect(wantsJson(['copy', '--', '--json', 'b'])).toBe(false)
+})
+
+describe('colour', () => {
+  it('is for terminals', () => {
+    const terminal = fakeIo({ tty: true })
+    const pipe = fakeIo()
+    expect(wantsColor(terminal, terminal.stdout)).toBe(true)
+    expect(wantsColor(pipe, pipe.stdout)).toBe(false)
+    expect(tableStyle(pipe)).toEqual({ compact: true, head: [], border: [] })
+  })
+
+  it('is off with NO_COLOR, which counts only when it is not empty', () => {
+    const off = fakeIo({ tty: true, env: { NO_COLOR: '1' } })
+    const empty = fakeIo({ tty: true, env: { NO_COLOR: '' } })
+    expect(wantsColor(off, off.stdout)).toBe(false)
+    expect(tableStyle(off).head).toEqual([])
+    expect(wantsColor(empty, empty.stdout)).toBe(true)
+  })
+})
+
+describe('progress', () => {
+  it('is shown on a terminal, on stderr, and cleared', () => {
+    const io = fakeIo({ tty: true })
+    const progress = createProgress(io, { quiet: false })
+    progress.start('copying', 2048)
+    progress.update(1024)
+    progress.stop()
+    progress.stop()
+    progress.update(2048)
+    expect(io.err()).toContain('copying')
+    expect(io.err()).toContain('of 2.0 KiB')
+    expect(io.out()).toBe('')
+  })
+
+  it.each([
+    ['no terminal', { tty: false }, false],
+    ['--quiet', { tty: true }, true],
+  ])('is not shown: %s', (_why, init, quiet) => {
+    const io = fakeIo(init)
+    const progress = createProgress(io, { quiet })
+    progress.start('copying', 2048)
+    progress.update(1024)
+    progress.stop()
+    expect(io.err()).toBe('')
+  })
+})
