@@ -7,10 +7,12 @@ import { BusAccess } from '@iolayers/dma-mapping'
 import {
   AdminOpcode,
   Cns,
+  CSI_NVM,
   FeatureId,
   getUint64,
   IDENTIFY_BYTES,
   LogId,
+  NSID_BROADCAST,
   SqeOffset,
   STATUS_DNR,
   Status,
@@ -20,18 +22,22 @@ import {
   identifyActiveList,
   identifyController,
   identifyDescriptors,
+  identifyIndependent,
   identifyNamespace,
   NAMESPACES_MAX,
 } from './identify.ts'
-import { errorLog, firmwareLog, smartLog } from './log-pages.ts'
+import { firmwareLog, smartLog, supportedLogs } from './log-pages.ts'
 import type { Controller } from './nvme-controller.ts'
 import { CompletionQueue, SubmissionQueue } from './queues.ts'
+
+/** RAE of Get Log Page. */
+const RETAIN_EVENT = 1 << 15
 
 /** The command is answered later, by whoever holds its slot. */
 export const PENDING = -1
 
 const INVALID_FIELD = Status.INVALID_FIELD | STATUS_DNR
-const ALL_NAMESPACES = 0xffff_ffff
+const INVALID_NAMESPACE = Status.INVALID_NAMESPACE | STATUS_DNR
 
 export function runAdmin(
   controller: Controller,
@@ -69,37 +75,55 @@ export function runAdmin(
 
 /** @see NVMe Base 2.1, 5.1.13 */
 function identify(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
-  const nsid = view.getUint32(at + SqeOffset.NSID, true)
-  const cns = view.getUint8(at + SqeOffset.CDW10)
+  const data = identifyData(
+    controller,
+    view.getUint8(at + SqeOffset.CDW10),
+    view.getUint32(at + SqeOffset.NSID, true),
+    view.getUint8(at + SqeOffset.CDW11 + 3),
+  )
+  return typeof data === 'number' ? data : sendData(controller, slot, view, at, data)
+}
+
+/** The structure that is asked for, or the status of the refusal. */
+function identifyData(
+  controller: Controller,
+  cns: number,
+  nsid: number,
+  csi: number,
+): Uint8Array | number {
   switch (cns) {
     case Cns.CONTROLLER:
-      return sendData(controller, slot, view, at, identifyController(controller.identity))
-    case Cns.NAMESPACE: {
-      if (nsid === 0 || (nsid > NAMESPACES_MAX && nsid !== ALL_NAMESPACES)) {
-        return Status.INVALID_NAMESPACE | STATUS_DNR
-      }
-      const namespace = controller.namespaces.get(nsid)
-      const data =
-        namespace === undefined
-          ? new Uint8Array(IDENTIFY_BYTES)
-          : identifyNamespace(namespace.blocks, namespace.blockShift, nsid)
-      return sendData(controller, slot, view, at, data)
-    }
+      return identifyController(controller.identity)
+    case Cns.CSI_CONTROLLER:
+      // Limits of commands of the NVM command set that are not there: all zero.
+      return csi === CSI_NVM ? new Uint8Array(IDENTIFY_BYTES) : INVALID_FIELD
     case Cns.ACTIVE_NAMESPACE_LIST:
-      if (nsid >= 0xffff_fffe) return Status.INVALID_NAMESPACE | STATUS_DNR
-      return sendData(
-        controller,
-        slot,
-        view,
-        at,
-        identifyActiveList([...controller.namespaces.keys()], nsid),
-      )
+      if (nsid >= 0xffff_fffe) return INVALID_NAMESPACE
+      return identifyActiveList([...controller.namespaces.keys()], nsid)
     case Cns.NAMESPACE_DESCRIPTORS:
-      if (!controller.namespaces.has(nsid)) return Status.INVALID_NAMESPACE | STATUS_DNR
-      return sendData(controller, slot, view, at, identifyDescriptors(nsid))
+      return controller.namespaces.has(nsid) ? identifyDescriptors(nsid) : INVALID_NAMESPACE
+    case Cns.NAMESPACE:
+    case Cns.CSI_NAMESPACE:
+    case Cns.CSI_INDEPENDENT_NAMESPACE:
+      return identifyOneNamespace(controller, cns, nsid, csi)
     default:
       return INVALID_FIELD
   }
+}
+
+/** A namespace that could be there and is not is all zero. */
+function identifyOneNamespace(
+  controller: Controller,
+  cns: number,
+  nsid: number,
+  csi: number,
+): Uint8Array | number {
+  if (cns === Cns.CSI_NAMESPACE && csi !== CSI_NVM) return INVALID_FIELD
+  if (nsid === 0 || (nsid > NAMESPACES_MAX && nsid !== NSID_BROADCAST)) return INVALID_NAMESPACE
+  const namespace = controller.namespaces.get(nsid)
+  if (namespace === undefined || cns === Cns.CSI_NAMESPACE) return new Uint8Array(IDENTIFY_BYTES)
+  if (cns === Cns.CSI_INDEPENDENT_NAMESPACE) return identifyIndependent()
+  return identifyNamespace(namespace.blocks, namespace.blockShift, nsid)
 }
 
 /** @see NVMe Base 2.1, 5.2.1 (Create I/O Completion Queue) */
@@ -190,6 +214,8 @@ function setFeatures(
     return Status.SUCCESS
   }
   if (feature === FeatureId.WRITE_ATOMICITY_NORMAL && value > 1) return INVALID_FIELD
+  // NPSS is 0: one power state.
+  if (feature === FeatureId.POWER_MANAGEMENT && (value & 0x1f) !== 0) return INVALID_FIELD
   controller.features.set(feature, value)
   return Status.SUCCESS
 }
@@ -202,12 +228,9 @@ function getFeatures(
   at: number,
 ): number {
   const cdw10 = view.getUint32(at + SqeOffset.CDW10, true)
-  const feature = cdw10 & 0xff
-  const value = controller.features.get(feature)
-  const select = (cdw10 >>> 8) & 7
-  if (value === undefined || select > 3) return INVALID_FIELD
-  // Supported capabilities: changeable, not saveable, not per namespace.
-  slot.result = select === 3 ? 4 : value
+  const value = controller.features.get(cdw10 & 0xff, (cdw10 >>> 8) & 7)
+  if (value === undefined) return INVALID_FIELD
+  slot.result = value
   return Status.SUCCESS
 }
 
@@ -224,15 +247,22 @@ function getLogPage(controller: Controller, slot: CommandSlot, view: DataView, a
   if (lengthBytes > controller.logBytesMax) return INVALID_FIELD
   const data = new Uint8Array(lengthBytes)
   data.set(page.subarray(offset, offset + lengthBytes))
-  return sendData(controller, slot, view, at, data)
+  const status = sendData(controller, slot, view, at, data)
+  const retain = (cdw10 & RETAIN_EVENT) !== 0
+  if (status === Status.SUCCESS && !retain && (cdw10 & 0xff) === LogId.ERROR) {
+    controller.events.errorLogRead()
+  }
+  return status
 }
 
 function logPage(controller: Controller, id: number): Uint8Array | null {
   switch (id) {
+    case LogId.SUPPORTED:
+      return supportedLogs()
     case LogId.ERROR:
-      return errorLog()
+      return controller.errorLog.page()
     case LogId.SMART:
-      return smartLog(controller.stats)
+      return smartLog(controller.stats, controller.errorLog.count)
     case LogId.FIRMWARE_SLOT:
       return firmwareLog(controller.identity.firmwareRevision)
     default:

@@ -87,11 +87,14 @@ export interface NamespaceInit {
 export interface NvmeControllerStats {
   readonly adminCommands: number
   readonly ioCommands: number
+  /** Reads and writes that ended well. */
+  readonly readCommands: number
+  readonly writeCommands: number
   /** Commands that ended with an error status. */
   readonly errors: number
   readonly bytesRead: number
   readonly bytesWritten: number
   readonly interrupts: number
-  /** Doorbell values that were out of range: ignored. */
+  /** Doorbell writes that made no sense: ignored, but for an event and the error log. */
   readonly invalidDoorbells: number
 }

@@ -28,8 +28,13 @@ import {
 import type { StoreIo } from './contracts.ts'
 
 const PRP_BYTES = 8
-/** Descriptors looked at for one command before the chain is called invalid: 4 GiB in blocks of 4 KiB. */
+/**
+ * Descriptors looked at for one command before the chain is called invalid: as many as there are when each names one byte and has a
+ * segment of its own, and some of no bytes. So a loop costs no more than the data could.
+ */
 const DESCRIPTORS_MAX = 1 << 20
+const DESCRIPTORS_SPARE = 1024
+const DESCRIPTORS_PER_BYTE = 2
 
 /** A descriptor named the next segment. No status of the wire has this value. */
 const NEXT_SEGMENT = -1
@@ -41,6 +46,7 @@ class SegmentCursor {
   last = false
   leftBytes = 0
   seen = 0
+  seenMax = 0
 }
 
 export interface DataPointerInit {
@@ -146,6 +152,10 @@ export class DataPointer {
     segment.lengthBytes = firstLength
     segment.last = firstIsLast
     segment.seen = 0
+    segment.seenMax = Math.min(
+      DESCRIPTORS_MAX,
+      DESCRIPTORS_SPARE + lengthBytes * DESCRIPTORS_PER_BYTE,
+    )
     segment.leftBytes = lengthBytes
     let status = this.#walkSegment(segment, access, io)
     while (status === NEXT_SEGMENT) status = this.#walkSegment(segment, access, io)
@@ -170,7 +180,7 @@ export class DataPointer {
   }
 
   #descriptor(segment: SegmentCursor, at: number, access: BusAccess, io: StoreIo): number {
-    if (++segment.seen > DESCRIPTORS_MAX) return Status.INVALID_SGL_COUNT | STATUS_DNR
+    if (++segment.seen > segment.seenMax) return Status.INVALID_SGL_COUNT | STATUS_DNR
     const list = this.#list
     if (this.#bus.translate(at, SGL_DESCRIPTOR_BYTES, Access.READ, list) < SGL_DESCRIPTOR_BYTES) {
       return Status.DATA_TRANSFER_ERROR

@@ -9,13 +9,17 @@ import {
   IDENTIFY_BYTES,
   IdCtrl,
   IdNs,
+  IdNsIndependent,
   MN_BYTES,
+  NSTAT_NRDY,
   SGLS_SUPPORTED,
   SN_BYTES,
   SQES,
   setUint64,
   VERSION_2_1,
 } from '../spec/index.ts'
+
+import { ERROR_LOG_ENTRIES } from './error-log.ts'
 
 export interface ControllerIdentity {
   readonly serialNumber: string
@@ -47,6 +51,7 @@ export function identifyController(identity: ControllerIdentity): Uint8Array {
   view.setUint8(IdCtrl.CNTRLTYPE, 1)
   view.setUint8(IdCtrl.ACL, identity.aborts - 1)
   view.setUint8(IdCtrl.AERL, identity.asyncEvents - 1)
+  view.setUint8(IdCtrl.ELPE, ERROR_LOG_ENTRIES - 1)
   // One firmware slot, read only.
   view.setUint8(IdCtrl.FRMW, (1 << 1) | 1)
   view.setUint16(IdCtrl.WCTEMP, KELVIN_WARNING, true)
@@ -71,6 +76,13 @@ export function identifyNamespace(blocks: number, blockShift: number, nsid: numb
   view.setUint8(IdNs.EUI64 + 7, nsid & 0xff)
   view.setUint8(IdNs.EUI64, 0x02)
   view.setUint8(IdNs.LBAF0 + 2, blockShift)
+  return bytes
+}
+
+/** @see NVMe Base 2.1, 5.1.13.2.8 */
+export function identifyIndependent(): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  bytes[IdNsIndependent.NSTAT] = NSTAT_NRDY
   return bytes
 }
 

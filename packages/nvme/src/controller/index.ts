@@ -11,9 +11,6 @@ export {
   StoreIo,
   StoreOp,
 } from './contracts.ts'
+export type { NvmeController, NvmeControllerInit } from './controller-init.ts'
 export { createMemoryStore, type MemoryStore } from './memory-store.ts'
-export {
-  createNvmeController,
-  type NvmeController,
-  type NvmeControllerInit,
-} from './nvme-controller.ts'
+export { createNvmeController } from './nvme-controller.ts'

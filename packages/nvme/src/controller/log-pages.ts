@@ -1,37 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { FR_BYTES, setUint64 } from '../spec/index.ts'
+import {
+  FIRMWARE_LOG_BYTES,
+  FirmwareLog,
+  FR_BYTES,
+  LogId,
+  SMART_LOG_BYTES,
+  SmartLog,
+  SUPPORTED_LOGS_BYTES,
+  setUint64,
+} from '../spec/index.ts'
 import type { NvmeControllerStats } from './contracts.ts'
 
-const ERROR_ENTRY_BYTES = 64
-const SMART_BYTES = 512
 const DATA_UNIT_BYTES = 512_000
+const KELVIN_AMBIENT = 298
+const SPARE_PERCENT = 100
+const SPARE_THRESHOLD_PERCENT = 10
 
-/** One entry, invalid: no error has been logged. @see NVMe Base 2.1, 5.1.12.1.2 */
-export function errorLog(): Uint8Array {
-  return new Uint8Array(ERROR_ENTRY_BYTES)
+/** @see NVMe Base 2.1, 5.1.12.1.1 */
+export function supportedLogs(): Uint8Array {
+  const bytes = new Uint8Array(SUPPORTED_LOGS_BYTES)
+  for (const id of [LogId.SUPPORTED, LogId.ERROR, LogId.SMART, LogId.FIRMWARE_SLOT]) {
+    bytes[id * 4] = 1
+  }
+  return bytes
 }
 
 /** @see NVMe Base 2.1, 5.1.12.1.3 */
-export function smartLog(stats: NvmeControllerStats): Uint8Array {
-  const bytes = new Uint8Array(SMART_BYTES)
+export function smartLog(stats: NvmeControllerStats, errors: number): Uint8Array {
+  const bytes = new Uint8Array(SMART_LOG_BYTES)
   const view = new DataView(bytes.buffer)
-  const KELVIN_AMBIENT = 298
-  view.setUint16(1, KELVIN_AMBIENT, true)
-  view.setUint8(3, 100)
-  view.setUint8(4, 10)
-  setUint64(view, 32, Math.ceil(stats.bytesRead / DATA_UNIT_BYTES))
-  setUint64(view, 48, Math.ceil(stats.bytesWritten / DATA_UNIT_BYTES))
-  setUint64(view, 64, stats.ioCommands)
+  view.setUint16(SmartLog.TEMPERATURE, KELVIN_AMBIENT, true)
+  view.setUint8(SmartLog.AVAILABLE_SPARE, SPARE_PERCENT)
+  view.setUint8(SmartLog.AVAILABLE_SPARE_THRESHOLD, SPARE_THRESHOLD_PERCENT)
+  setUint64(view, SmartLog.DATA_UNITS_READ, Math.ceil(stats.bytesRead / DATA_UNIT_BYTES))
+  setUint64(view, SmartLog.DATA_UNITS_WRITTEN, Math.ceil(stats.bytesWritten / DATA_UNIT_BYTES))
+  setUint64(view, SmartLog.HOST_READS, stats.readCommands)
+  setUint64(view, SmartLog.HOST_WRITES, stats.writeCommands)
+  setUint64(view, SmartLog.ERROR_LOG_ENTRIES, errors)
   return bytes
 }
 
 /** @see NVMe Base 2.1, 5.1.12.1.4 */
 export function firmwareLog(revision: string): Uint8Array {
-  const bytes = new Uint8Array(SMART_BYTES)
-  bytes[0] = 1
+  const bytes = new Uint8Array(FIRMWARE_LOG_BYTES)
+  bytes[FirmwareLog.AFI] = 1
   for (let i = 0; i < FR_BYTES; i++)
-    bytes[8 + i] = i < revision.length ? revision.charCodeAt(i) : 0x20
+    bytes[FirmwareLog.FRS1 + i] = i < revision.length ? revision.charCodeAt(i) : 0x20
   return bytes
 }

@@ -11,73 +11,41 @@
 import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
 import { assert, DeferredCall, type Kernel, KernelError, type Tracepoint } from '@iolayers/kernel'
 import {
-  CQE_BYTES,
-  CqeOffset,
-  FeatureId,
+  AsyncErrorInfo,
+  ERROR_LOG_NONE,
+  FUSE_MASK,
+  getUint64,
   NvmOpcode,
+  PSDT_SHIFT,
+  Psdt,
   SQE_BYTES,
   SqeOffset,
   STATUS_DNR,
   Status,
-  statusField,
 } from '../spec/index.ts'
 import { PENDING, runAdmin } from './admin.ts'
+import { ASYNC_EVENTS_MAX, AsyncEvents } from './async-events.ts'
 import { type CommandSlot, SlotPool } from './command-slot.ts'
-import type {
-  InterruptSink,
-  NamespaceInit,
-  NamespaceStore,
-  NvmeControllerStats,
-  RegisterBar,
-  StoreCompletion,
-  StoreIo,
-} from './contracts.ts'
+import { CompletionPoster, type ControllerCounters, newCounters } from './completion-poster.ts'
+import type { InterruptSink, NamespaceInit, StoreCompletion, StoreIo } from './contracts.ts'
 import { StoreOp } from './contracts.ts'
+import {
+  controllerSettings,
+  type NvmeController,
+  type NvmeControllerInit,
+  PAGE_BYTES,
+  within,
+} from './controller-init.ts'
 import { DataPointer } from './data-pointer.ts'
+import { ErrorLog } from './error-log.ts'
+import { FeatureTable } from './features.ts'
 import { type ControllerIdentity, NAMESPACES_MAX } from './identify.ts'
 import { runIo } from './io-commands.ts'
+import { makeNamespace, type Namespace } from './namespace.ts'
 import { CompletionQueue, SubmissionQueue } from './queues.ts'
 import { ControllerRegisters } from './registers.ts'
 
-export interface NvmeControllerInit {
-  /** Whether SGLs are supported; true by default. */
-  readonly sgl?: boolean
-  /** Largest transfer of a command: a power of two, at least 4096; 1 MiB by default. */
-  readonly mdtsBytes?: number
-  /** I/O queue pairs; 8 by default, at most 64. */
-  readonly maxQueuePairs?: number
-  /** Entries of a queue; 1024 by default, 2 to 65536. */
-  readonly maxQueueEntries?: number
-  readonly serialNumber?: string
-}
-
-/** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */
-export interface NvmeController {
-  readonly bar: RegisterBar
-  readonly stats: NvmeControllerStats
-  /** Commands fetched and not completed, held asynchronous event requests not counted. */
-  readonly outstanding: number
-  connectInterrupts(sink: InterruptSink): void
-  /** The store stays the caller's. Throws EEXIST, EINVAL. */
-  addNamespace(nsid: number, init: NamespaceInit): void
-  /** Stops at once: no command is fetched or completed any more. Idempotent. */
-  destroy(): void
-}
-
-/** What the command handlers see of a namespace. */
-export interface Namespace {
-  readonly store: NamespaceStore
-  readonly blockBytes: number
-  readonly blockShift: number
-  readonly blocks: number
-}
-
-type Counters = { -readonly [K in keyof NvmeControllerStats]: NvmeControllerStats[K] }
-
-const PAGE_BYTES = 4096
 const BURST = 64
-const ASYNC_EVENTS = 4
-const ABORTS = 4
 const LOG_BYTES_MAX = 1 << 20
 
 export function createNvmeController(
@@ -90,69 +58,42 @@ export function createNvmeController(
 export class Controller implements NvmeController, StoreCompletion {
   readonly bar: ControllerRegisters
   readonly namespaces: Map<number, Namespace> = new Map()
-  readonly features: Map<number, number>
+  readonly features: FeatureTable
+  readonly errorLog: ErrorLog = new ErrorLog()
+  readonly events: AsyncEvents = new AsyncEvents()
   readonly dataPointer: DataPointer
   readonly identity: ControllerIdentity
   readonly queueEntriesMax: number
   readonly vectors: number
   readonly transferBytesMax: number
   readonly logBytesMax: number = LOG_BYTES_MAX
-  readonly stats: Counters = {
-    adminCommands: 0,
-    ioCommands: 0,
-    errors: 0,
-    bytesRead: 0,
-    bytesWritten: 0,
-    interrupts: 0,
-    invalidDoorbells: 0,
-  }
+  readonly stats: ControllerCounters = newCounters()
   pageBytes: number = PAGE_BYTES
   readonly #kernel: Kernel
   readonly #bus: BusMaster
   readonly #sqs: (SubmissionQueue | null)[]
   readonly #cqs: (CompletionQueue | null)[]
   readonly #slots: SlotPool
-  readonly #held: CommandSlot[] = []
   readonly #work: DeferredCall
   readonly #sqRange: BusRange = new BusRange()
-  readonly #cqRange: BusRange = new BusRange()
   readonly #traceCommand: Tracepoint
-  readonly #traceComplete: Tracepoint
-  #sink: InterruptSink | null = null
-  #anyDirty = false
+  readonly #poster: CompletionPoster
   #destroyed = false
 
   constructor(kernel: Kernel, bus: BusMaster, init: NvmeControllerInit) {
-    const pairs = within('maxQueuePairs', init.maxQueuePairs ?? 8, 1, 64)
-    this.queueEntriesMax = within('maxQueueEntries', init.maxQueueEntries ?? 1024, 2, 65536)
-    this.transferBytesMax = within('mdtsBytes', init.mdtsBytes ?? 1 << 20, PAGE_BYTES, 1 << 27)
-    const mdts = Math.log2(this.transferBytesMax / PAGE_BYTES)
-    if (!Number.isInteger(mdts))
-      throw new KernelError('EINVAL', 'mdtsBytes', {
-        value: init.mdtsBytes,
-        accepted: 'a power of two',
-      })
-    const sgl = init.sgl ?? true
-    const serialNumber = init.serialNumber ?? 'IOLAYERS0001'
-    this.identity = {
-      serialNumber,
-      modelNumber: 'iolayers NVMe controller',
-      firmwareRevision: '1.0',
-      subsystemNqn: `nqn.2026-11.org.iolayers:${serialNumber}`,
-      mdts,
-      sgl,
-      asyncEvents: ASYNC_EVENTS,
-      aborts: ABORTS,
-    }
+    const { pairs, queueEntriesMax, transferBytesMax, identity } = controllerSettings(init)
+    this.queueEntriesMax = queueEntriesMax
+    this.transferBytesMax = transferBytesMax
+    this.identity = identity
     this.vectors = pairs + 1
-    this.features = defaultFeatures(pairs)
+    this.features = new FeatureTable(pairs)
     this.#kernel = kernel
     this.#bus = bus
-    this.dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl })
+    this.dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl: identity.sgl })
     this.#sqs = new Array<SubmissionQueue | null>(pairs + 1).fill(null)
     this.#cqs = new Array<CompletionQueue | null>(pairs + 1).fill(null)
     this.#slots = new SlotPool(
-      Math.min(pairs * this.queueEntriesMax, 2048) + ASYNC_EVENTS + 32,
+      Math.min(pairs * this.queueEntriesMax, 2048) + ASYNC_EVENTS_MAX + 32,
       this,
     )
     this.#work = new DeferredCall('nvme controller', () => this.#run())
@@ -167,41 +108,28 @@ export class Controller implements NvmeController, StoreCompletion {
       'ranges',
       'length',
     ])
-    this.#traceComplete = kernel.tracer.point('nvmet_req_complete', ['sqid', 'cid', 'status'])
+    this.#poster = new CompletionPoster({
+      kernel,
+      bus,
+      bar: this.bar,
+      slots: this.#slots,
+      stats: this.stats,
+    })
   }
 
   get outstanding(): number {
-    return this.#slots.outstanding - this.#held.length
+    return this.#slots.outstanding - this.events.held
   }
 
   connectInterrupts(sink: InterruptSink): void {
-    this.#sink = sink
+    this.#poster.sink = sink
   }
 
   addNamespace(nsid: number, init: NamespaceInit): void {
     within('nsid', nsid, 1, NAMESPACES_MAX)
     if (this.namespaces.has(nsid))
       throw new KernelError('EEXIST', `namespace ${nsid} is there already`)
-    const blockBytes = init.logicalBlockBytes ?? 512
-    if (blockBytes !== 512 && blockBytes !== 4096) {
-      throw new KernelError('EINVAL', 'logicalBlockBytes', {
-        value: blockBytes,
-        accepted: '512 or 4096',
-      })
-    }
-    const blocks = Math.floor(init.store.sizeBytes / blockBytes)
-    if (blocks === 0) {
-      throw new KernelError('EINVAL', 'size of the store', {
-        value: init.store.sizeBytes,
-        accepted: `at least ${blockBytes}`,
-      })
-    }
-    this.namespaces.set(nsid, {
-      store: init.store,
-      blockBytes,
-      blockShift: Math.log2(blockBytes),
-      blocks,
-    })
+    this.namespaces.set(nsid, makeNamespace(init))
   }
 
   destroy(): void {
@@ -219,7 +147,7 @@ export class Controller implements NvmeController, StoreCompletion {
   ringSqTail(id: number, value: number): void {
     const sq = this.#sqs[id] ?? null
     if (sq === null || value >= sq.entries) {
-      this.stats.invalidDoorbells++
+      this.#invalidDoorbell(sq !== null)
       return
     }
     sq.tail = value
@@ -228,12 +156,27 @@ export class Controller implements NvmeController, StoreCompletion {
 
   ringCqHead(id: number, value: number): void {
     const cq = this.#cqs[id] ?? null
-    if (cq === null || value >= cq.entries) {
-      this.stats.invalidDoorbells++
+    if (cq === null || !cq.validHead(value)) {
+      this.#invalidDoorbell(cq !== null)
       return
     }
     cq.head = value
     if (cq.backlogFirst !== null) this.kick()
+  }
+
+  /** What was completed while its vector was masked is told now. */
+  unmasked(): void {
+    this.#poster.again()
+    this.kick()
+  }
+
+  /** Ignored, but for an event and an entry in the error log. @see NVMe Base 2.1, 5.1.2 */
+  #invalidDoorbell(queueExists: boolean): void {
+    this.stats.invalidDoorbells++
+    this.errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.SUCCESS, 0, 0)
+    const { INVALID_DOORBELL_VALUE, INVALID_DOORBELL_REGISTER } = AsyncErrorInfo
+    this.events.error(queueExists ? INVALID_DOORBELL_VALUE : INVALID_DOORBELL_REGISTER)
+    if (this.events.due) this.kick()
   }
 
   // What admin commands need.
@@ -263,14 +206,17 @@ export class Controller implements NvmeController, StoreCompletion {
     this.#sqs[id] = sq
   }
 
+  /** Completions that found a queue full go with it. */
   setCompletionQueue(id: number, cq: CompletionQueue | null): void {
+    const before = this.#cqs[id] ?? null
+    if (before !== null) this.#dropBacklog(before)
     this.#cqs[id] = cq
   }
 
   /** Kept until there is an event, or a reset. @see NVMe Base 2.1, 5.1.2 */
   holdAsyncEvent(slot: CommandSlot): number {
-    if (this.#held.length === ASYNC_EVENTS) return Status.ASYNC_EVENT_LIMIT_EXCEEDED | STATUS_DNR
-    this.#held.push(slot)
+    if (!this.events.hold(slot)) return Status.ASYNC_EVENT_LIMIT_EXCEEDED | STATUS_DNR
+    if (this.events.due) this.kick()
     return PENDING
   }
 
@@ -286,7 +232,8 @@ export class Controller implements NvmeController, StoreCompletion {
         return
       }
     }
-    if (status === Status.SUCCESS) this.#countBytes(slot)
+    if (status === Status.SUCCESS) this.#count(slot)
+    else this.#logStoreError(slot, status)
     this.#complete(slot, status)
     this.kick()
   }
@@ -295,13 +242,15 @@ export class Controller implements NvmeController, StoreCompletion {
     if (this.#destroyed) return
     this.#stateChanges()
     if (this.bar.ready) {
-      for (let id = 0; id < this.#cqs.length; id++) this.#flushBacklog(this.#cqs[id] ?? null)
+      const event = this.events.take()
+      if (event !== null) this.#complete(event, Status.SUCCESS)
+      for (const cq of this.#cqs) if (cq !== null) this.#poster.flushBacklog(cq)
       let more = false
       for (let id = 0; id < this.#sqs.length; id++)
         more = this.#fetch(this.#sqs[id] ?? null) || more
       if (more) this.#kernel.scheduler.queue(this.#work)
     }
-    if (this.#anyDirty) this.#interrupt()
+    this.#poster.interrupt(this.#cqs)
   }
 
   #stateChanges(): void {
@@ -311,8 +260,10 @@ export class Controller implements NvmeController, StoreCompletion {
     if (bar.wantsReset) this.#forgetQueues()
     // Ready goes away, and a shutdown is complete, only when no store can touch host memory any more.
     if (this.outstanding > 0) return
-    if (bar.wantsReset) bar.becomeDisabled()
-    else bar.becomeShutDown()
+    if (bar.wantsReset) {
+      bar.becomeDisabled()
+      this.features.reset()
+    } else bar.becomeShutDown()
   }
 
   #enable(): void {
@@ -339,7 +290,7 @@ export class Controller implements NvmeController, StoreCompletion {
   #forgetQueues(): void {
     this.#sqs.fill(null)
     this.#cqs.fill(null)
-    for (const slot of this.#held.splice(0)) this.#slots.give(slot)
+    for (const slot of this.events.reset()) this.#slots.give(slot)
     for (const slot of this.#slots.slots) {
       if (slot.sq === null) continue
       const { sq } = slot
@@ -347,10 +298,15 @@ export class Controller implements NvmeController, StoreCompletion {
         this.#slots.give(sq.deletion)
         sq.deletion = null
       }
-      for (let late = sq.cq.shiftBacklog(); late !== null; late = sq.cq.shiftBacklog())
-        this.#slots.give(late)
+      this.#dropBacklog(sq.cq)
     }
-    this.#anyDirty = false
+    this.#poster.forget()
+  }
+
+  #dropBacklog(cq: CompletionQueue): void {
+    for (let late = cq.shiftBacklog(); late !== null; late = cq.shiftBacklog()) {
+      this.#slots.give(late)
+    }
   }
 
   /** Runs up to a burst of commands; true when there may be more. */
@@ -389,13 +345,11 @@ export class Controller implements NvmeController, StoreCompletion {
     slot.opcode = view.getUint8(at + SqeOffset.OPC)
     slot.commandId = view.getUint16(at + SqeOffset.CID, true)
     sq.outstanding++
-    let status: number
-    if (sq.id === 0) {
-      this.stats.adminCommands++
-      status = runAdmin(this, slot, view, at)
-    } else {
-      this.stats.ioCommands++
-      status = runIo(this, slot, view, at)
+    if (sq.id === 0) this.stats.adminCommands++
+    else this.stats.ioCommands++
+    let status = this.#refused(sq, view, at)
+    if (status === Status.SUCCESS) {
+      status = sq.id === 0 ? runAdmin(this, slot, view, at) : runIo(this, slot, view, at)
     }
     if (this.#traceCommand.enabled) {
       this.#traceCommand.emit(
@@ -406,12 +360,39 @@ export class Controller implements NvmeController, StoreCompletion {
         slot.io.lengthBytes,
       )
     }
-    if (status !== PENDING) this.#complete(slot, status)
+    if (status === PENDING) return
+    if (status !== Status.SUCCESS) {
+      const nsid = view.getUint32(at + SqeOffset.NSID, true)
+      const lba = sq.id === 0 ? 0 : getUint64(view, at + SqeOffset.CDW10)
+      this.errorLog.add(sq.id, slot.commandId, status, nsid, lba)
+    }
+    this.#complete(slot, status)
   }
 
-  #countBytes(slot: CommandSlot): void {
-    if (slot.opcode === NvmOpcode.READ) this.stats.bytesRead += slot.io.lengthBytes
-    else if (slot.opcode === NvmOpcode.WRITE) this.stats.bytesWritten += slot.io.lengthBytes
+  /** No fused commands; and over PCIe admin commands have no SGLs. @see NVMe Base 2.1, 4.1 (FUSE, PSDT) */
+  #refused(sq: SubmissionQueue, view: DataView, at: number): number {
+    const flags = view.getUint8(at + SqeOffset.FLAGS)
+    if (flags === 0) return Status.SUCCESS
+    const fused = (flags & FUSE_MASK) !== 0
+    const adminSgl = sq.id === 0 && flags >>> PSDT_SHIFT !== Psdt.PRP
+    return fused || adminSgl ? Status.INVALID_FIELD | STATUS_DNR : Status.SUCCESS
+  }
+
+  #count(slot: CommandSlot): void {
+    const { stats } = this
+    if (slot.opcode === NvmOpcode.READ) {
+      stats.readCommands++
+      stats.bytesRead += slot.io.lengthBytes
+    } else if (slot.opcode === NvmOpcode.WRITE) {
+      stats.writeCommands++
+      stats.bytesWritten += slot.io.lengthBytes
+    }
+  }
+
+  #logStoreError(slot: CommandSlot, status: number): void {
+    const shift = this.namespaces.get(slot.nsid)?.blockShift ?? 0
+    const lba = Math.floor(slot.io.offsetBytes / 2 ** shift)
+    this.errorLog.add(slot.sq?.id ?? ERROR_LOG_NONE, slot.commandId, status, slot.nsid, lba)
   }
 
   #complete(slot: CommandSlot, status: number): void {
@@ -425,84 +406,11 @@ export class Controller implements NvmeController, StoreCompletion {
       this.#slots.give(slot)
       return
     }
-    if (sq.cq.full || sq.cq.backlogFirst !== null) sq.cq.pushBacklog(slot)
-    else this.#post(sq, slot)
+    this.#poster.deliver(sq, slot)
     const { deletion } = sq
     if (deletion === null || sq.outstanding > 0) return
     sq.deletion = null
     sq.cq.users--
     this.#complete(deletion, Status.SUCCESS)
   }
-
-  #post(sq: SubmissionQueue, slot: CommandSlot): void {
-    const { cq } = sq
-    const range = this.#cqRange
-    const reached = this.#bus.translate(
-      cq.baseAddr + cq.tail * CQE_BYTES,
-      CQE_BYTES,
-      BusAccess.WRITE,
-      range,
-    )
-    if (reached < CQE_BYTES) {
-      this.bar.fail()
-      this.#slots.give(slot)
-      return
-    }
-    const { view } = range.side
-    const at = range.offset
-    view.setUint32(at + CqeOffset.DW0, slot.result, true)
-    view.setUint32(at + CqeOffset.DW1, 0, true)
-    view.setUint16(at + CqeOffset.SQHD, sq.head, true)
-    view.setUint16(at + CqeOffset.SQID, sq.id, true)
-    view.setUint16(at + CqeOffset.CID, slot.commandId, true)
-    // The phase is in the last word written: the entry is whole when it turns.
-    view.setUint16(at + CqeOffset.STATUS, statusField(slot.status, cq.phase), true)
-    cq.advanceTail()
-    cq.dirty = true
-    this.#anyDirty = true
-    if (this.#traceComplete.enabled) this.#traceComplete.emit(sq.id, slot.commandId, slot.status)
-    this.#slots.give(slot)
-  }
-
-  #flushBacklog(cq: CompletionQueue | null): void {
-    if (cq === null) return
-    while (cq.backlogFirst !== null && !cq.full) {
-      const slot = cq.shiftBacklog()
-      if (slot?.sq) this.#post(slot.sq, slot)
-    }
-  }
-
-  #interrupt(): void {
-    this.#anyDirty = false
-    for (const cq of this.#cqs) {
-      if (cq === null || !cq.dirty) continue
-      cq.dirty = false
-      if (!cq.interruptsEnabled || this.bar.isMasked(cq.vector)) continue
-      this.stats.interrupts++
-      this.#sink?.raise(cq.vector)
-    }
-  }
-}
-
-/** The mandatory features and their defaults. @see NVMe Base 2.1, 5.1.25; NVM Command Set 1.1, 4.1.3 */
-function defaultFeatures(pairs: number): Map<number, number> {
-  const zeroBased = pairs - 1
-  const TEMPERATURE_WARNING_KELVIN = 343
-  return new Map<number, number>([
-    [FeatureId.ARBITRATION, 7],
-    [FeatureId.POWER_MANAGEMENT, 0],
-    [FeatureId.TEMPERATURE_THRESHOLD, TEMPERATURE_WARNING_KELVIN],
-    [FeatureId.ERROR_RECOVERY, 0],
-    [FeatureId.VOLATILE_WRITE_CACHE, 1],
-    [FeatureId.NUMBER_OF_QUEUES, zeroBased | (zeroBased << 16)],
-    [FeatureId.INTERRUPT_COALESCING, 0],
-    [FeatureId.INTERRUPT_VECTOR_CONFIGURATION, 0],
-    [FeatureId.WRITE_ATOMICITY_NORMAL, 0],
-    [FeatureId.ASYNC_EVENT_CONFIGURATION, 0],
-  ])
-}
-
-function within(name: string, value: number, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw new KernelError('EINVAL', name, { value, accepted: `${min} to ${max}` })
 }

@@ -42,6 +42,13 @@ export class CompletionQueue {
     return (next === this.entries ? 0 : next) === this.head
   }
 
+  /** Whether the host may say that it has read up to here: not beyond what was posted. */
+  validHead(value: number): boolean {
+    if (value >= this.entries) return false
+    const ahead = (value - this.head + this.entries) % this.entries
+    return ahead <= (this.tail - this.head + this.entries) % this.entries
+  }
+
   advanceTail(): void {
     this.tail++
     if (this.tail < this.entries) return

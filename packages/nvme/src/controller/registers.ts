@@ -3,12 +3,14 @@
 
 // The register file. It keeps what the host wrote and shows where the controller stands; doing something about it is the controller's.
 
-import { Cc, CQES, Csts, Reg, Shst, SQES, VERSION_2_1 } from '../spec/index.ts'
+import { Cap, Cc, CQES, Csts, Reg, Shst, SQES, VERSION_2_1 } from '../spec/index.ts'
 import type { RegisterBar } from './contracts.ts'
 
 /** What register writes set in motion. */
 export interface RegisterListener {
   kick(): void
+  /** The host cleared bits of the interrupt mask. */
+  unmasked(): void
   ringSqTail(id: number, value: number): void
   ringCqHead(id: number, value: number): void
 }
@@ -51,8 +53,8 @@ export class ControllerRegisters implements RegisterBar {
     this.#listener = listener
     this.#queues = init.queuePairs + 1
     // MQES is 0's based; CQR: queues are contiguous; DSTRD 0; CSS: the NVM command set.
-    this.#capLow = ((init.queueEntriesMax - 1) | (1 << 16) | (READY_TIMEOUT << 24)) >>> 0
-    this.#capHigh = (1 << 5) | (MPS_MAX << 20)
+    this.#capLow = ((init.queueEntriesMax - 1) | Cap.CQR | (READY_TIMEOUT << Cap.TO_SHIFT)) >>> 0
+    this.#capHigh = (1 << Cap.HIGH_CSS_SHIFT) | (MPS_MAX << Cap.HIGH_MPSMAX_SHIFT) | Cap.HIGH_CRWMS
     const needed = Reg.DBS + this.#queues * 2 * DOORBELL_BYTES
     this.sizeBytes = Math.max(0x2000, 2 ** Math.ceil(Math.log2(needed)))
   }
@@ -128,6 +130,8 @@ export class ControllerRegisters implements RegisterBar {
         return this.#csts
       case Reg.AQA:
         return this.#aqa
+      case Reg.CRTO:
+        return READY_TIMEOUT
       case Reg.ASQ:
         return this.#asqLow
       case Reg.ASQ + 4:
@@ -154,6 +158,7 @@ export class ControllerRegisters implements RegisterBar {
         return
       case Reg.INTMC:
         this.#masked &= ~word
+        this.#listener.unmasked()
         return
       case Reg.CC:
         this.#writeCc(word)

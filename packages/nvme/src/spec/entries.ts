@@ -21,6 +21,10 @@ export const SqeOffset = {
   CDW15: 60,
 } as const
 
+/** Fused operation, bits 1:0 of the flags byte. @see NVMe Base 2.1, 3.4.2 */
+export const Fuse = { NORMAL: 0, FIRST: 1, SECOND: 2 } as const
+export const FUSE_MASK = 3
+
 /** PRP or SGL for Data Transfer, bits 7:6 of the flags byte. */
 export const Psdt = { PRP: 0, SGL_MPTR_CONTIGUOUS: 1, SGL_MPTR_SGL: 2 } as const
 export const PSDT_SHIFT = 6

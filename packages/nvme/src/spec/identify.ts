@@ -26,8 +26,16 @@ export const IdCtrl = {
   LPA: 261,
   ELPE: 262,
   NPSS: 263,
+  APSTA: 265,
   WCTEMP: 266,
   CCTEMP: 268,
+  MTFA: 270,
+  HMPRE: 272,
+  HMMIN: 276,
+  TNVMCAP: 280,
+  UNVMCAP: 296,
+  KAS: 320,
+  SANICAP: 328,
   SQES: 512,
   CQES: 513,
   MAXCMD: 514,
@@ -38,9 +46,17 @@ export const IdCtrl = {
   VWC: 525,
   AWUN: 526,
   AWUPF: 528,
+  ICSVSCC: 530,
+  NWPC: 531,
+  ACWU: 532,
   SGLS: 536,
   MNAN: 540,
   SUBNQN: 768,
+  IOCCSZ: 1792,
+  IORCSZ: 1796,
+  ICDOFF: 1800,
+  FCATT: 1802,
+  MSDBD: 1803,
   PSD0: 2048,
 } as const
 
@@ -64,10 +80,46 @@ export const IdNs = {
   DPC: 28,
   DPS: 29,
   NMIC: 30,
+  RESCAP: 31,
+  FPI: 32,
+  DLFEAT: 33,
+  NAWUN: 34,
+  NAWUPF: 36,
+  NACWU: 38,
+  NOIOB: 46,
+  NVMCAP: 48,
+  NPWG: 64,
+  NPWA: 66,
+  NPDG: 68,
+  NPDA: 70,
+  NOWS: 72,
+  MSSRL: 74,
+  MCL: 76,
+  MSRC: 80,
+  ANAGRPID: 92,
   NSATTR: 99,
   NGUID: 104,
   EUI64: 120,
   LBAF0: 128,
 } as const
+
+/** Byte offsets in the I/O Command Set Independent Identify Namespace data structure. @see NVMe Base 2.1, 5.1.13.2.8 */
+export const IdNsIndependent = {
+  NSFEAT: 0,
+  NMIC: 1,
+  RESCAP: 2,
+  FPI: 3,
+  ANAGRPID: 4,
+  NSATTR: 8,
+  NVMSETID: 10,
+  ENDGID: 12,
+  NSTAT: 14,
+} as const
+
+/** NSTAT: the namespace is ready. */
+export const NSTAT_NRDY = 1
+
+/** Types of namespace identification descriptors. @see NVMe Base 2.1, 5.1.13.2.3 */
+export const Nidt = { EUI64: 1, NGUID: 2, UUID: 3, CSI: 4 } as const
 
 export const IDENTIFY_BYTES = 4096

@@ -3,6 +3,8 @@
 
 export {
   CqeOffset,
+  FUSE_MASK,
+  Fuse,
   getUint64,
   PSDT_SHIFT,
   Psdt,
@@ -14,13 +16,40 @@ export {
   IDENTIFY_BYTES,
   IdCtrl,
   IdNs,
+  IdNsIndependent,
   MN_BYTES,
+  Nidt,
+  NSTAT_NRDY,
   SGLS_SUPPORTED,
   SN_BYTES,
   SUBNQN_BYTES,
 } from './identify.ts'
-export { AdminOpcode, Cns, FeatureId, LogId, NvmOpcode } from './opcodes.ts'
 export {
+  AsyncErrorInfo,
+  AsyncEventType,
+  asyncEventResult,
+  ERROR_LOG_ENTRY_BYTES,
+  ERROR_LOG_NONE,
+  ErrorLogEntry,
+  FIRMWARE_LOG_BYTES,
+  FirmwareLog,
+  SMART_LOG_BYTES,
+  SmartLog,
+  SUPPORTED_LOGS_BYTES,
+} from './log-pages.ts'
+export {
+  AdminOpcode,
+  Cns,
+  CSI_NVM,
+  FeatureCapability,
+  FeatureId,
+  FeatureSelect,
+  LogId,
+  NSID_BROADCAST,
+  NvmOpcode,
+} from './opcodes.ts'
+export {
+  Cap,
   Cc,
   CQE_BYTES,
   CQES,
@@ -33,18 +62,25 @@ export {
   VERSION_2_1,
 } from './registers.ts'
 export {
+  keyedSglLength,
   SGL_DESCRIPTOR_BYTES,
   SglSubType,
+  Sgls,
   SglType,
   sglAddress,
+  sglKey,
   sglLength,
   sglSubType,
   sglType,
+  writeKeyedSglDescriptor,
   writeSglDescriptor,
 } from './sgl.ts'
 export {
   STATUS_CODE_MASK,
+  STATUS_CRD_MASK,
+  STATUS_CRD_SHIFT,
   STATUS_DNR,
+  STATUS_MORE,
   Status,
   StatusType,
   statusField,

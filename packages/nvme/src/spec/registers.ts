@@ -16,12 +16,37 @@ export const Reg = {
   AQA: 0x24,
   ASQ: 0x28,
   ACQ: 0x30,
+  CRTO: 0x68,
   /** First doorbell: the admin submission queue's tail. */
   DBS: 0x1000,
 } as const
 
 /** Major 2, minor 1. @see NVMe Base 2.1, 3.1.4.2 */
 export const VERSION_2_1 = 0x0002_0100
+
+/**
+ * Controller capabilities, 64 bits: shifts within the low word, and (`HIGH_`) within the high one.
+ * @see NVMe Base 2.1, 3.1.4.1
+ */
+export const Cap = {
+  /** Entries of a queue at most, 0's based. */
+  MQES_MASK: 0xffff,
+  /** Queues have to be contiguous. */
+  CQR: 0x1_0000,
+  AMS_SHIFT: 17,
+  /** How long CSTS.RDY may take, in units of 500 ms. */
+  TO_SHIFT: 24,
+  /** Doorbells are 4 << DSTRD bytes apart. */
+  HIGH_DSTRD_MASK: 0xf,
+  HIGH_NSSRS: 0x10,
+  HIGH_CSS_SHIFT: 5,
+  HIGH_MPSMIN_SHIFT: 16,
+  HIGH_MPSMAX_SHIFT: 20,
+  HIGH_CMBS: 0x200_0000,
+  /** Ready with media; every controller of NVMe 2.0 or later has it. */
+  HIGH_CRWMS: 0x800_0000,
+  HIGH_CRIMS: 0x1000_0000,
+} as const
 
 /** Controller configuration. @see NVMe Base 2.1, 3.1.4.5 */
 export const Cc = {

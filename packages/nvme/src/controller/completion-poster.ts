@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
+import type { Kernel, Tracepoint } from '@iolayers/kernel'
+import { CQE_BYTES, CqeOffset, statusField } from '../spec/index.ts'
+import type { CommandSlot, SlotPool } from './command-slot.ts'
+import type { InterruptSink, NvmeControllerStats } from './contracts.ts'
+import type { CompletionQueue, SubmissionQueue } from './queues.ts'
+import type { ControllerRegisters } from './registers.ts'
+
+export type ControllerCounters = {
+  -readonly [K in keyof NvmeControllerStats]: NvmeControllerStats[K]
+}
+
+export function newCounters(): ControllerCounters {
+  return {
+    adminCommands: 0,
+    ioCommands: 0,
+    readCommands: 0,
+    writeCommands: 0,
+    errors: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+    interrupts: 0,
+    invalidDoorbells: 0,
+  }
+}
+
+/** Writes completion entries to host memory, keeps those that find their queue full, and raises one interrupt for a batch. */
+export class CompletionPoster {
+  sink: InterruptSink | null = null
+  readonly #bus: BusMaster
+  readonly #bar: ControllerRegisters
+  readonly #slots: SlotPool
+  readonly #stats: ControllerCounters
+  readonly #range: BusRange = new BusRange()
+  readonly #trace: Tracepoint
+  #anyDirty = false
+
+  constructor(components: {
+    readonly kernel: Kernel
+    readonly bus: BusMaster
+    readonly bar: ControllerRegisters
+    readonly slots: SlotPool
+    readonly stats: ControllerCounters
+  }) {
+    this.#bus = components.bus
+    this.#bar = components.bar
+    this.#slots = components.slots
+    this.#stats = components.stats
+    this.#trace = components.kernel.tracer.point('nvmet_req_complete', ['sqid', 'cid', 'status'])
+  }
+
+  /** Posts the completion of a command, or keeps it until the host has made room. */
+  deliver(sq: SubmissionQueue, slot: CommandSlot): void {
+    if (sq.cq.full || sq.cq.backlogFirst !== null) sq.cq.pushBacklog(slot)
+    else this.#post(sq, slot)
+  }
+
+  flushBacklog(cq: CompletionQueue): void {
+    while (cq.backlogFirst !== null && !cq.full) {
+      const slot = cq.shiftBacklog()
+      if (slot?.sq) this.#post(slot.sq, slot)
+    }
+  }
+
+  /** One interrupt for each queue that has news; a queue whose vector is masked keeps its news until it is not. */
+  interrupt(cqs: readonly (CompletionQueue | null)[]): void {
+    if (!this.#anyDirty) return
+    this.#anyDirty = false
+    for (const cq of cqs) {
+      if (cq === null || !cq.dirty) continue
+      if (cq.interruptsEnabled && this.#bar.isMasked(cq.vector)) continue
+      cq.dirty = false
+      if (!cq.interruptsEnabled) continue
+      this.#stats.interrupts++
+      this.sink?.raise(cq.vector)
+    }
+  }
+
+  /** Looks at all queues for news the next time. */
+  again(): void {
+    this.#anyDirty = true
+  }
+
+  /** The queues are gone. */
+  forget(): void {
+    this.#anyDirty = false
+  }
+
+  #post(sq: SubmissionQueue, slot: CommandSlot): void {
+    const { cq } = sq
+    const range = this.#range
+    const entryAddr = cq.baseAddr + cq.tail * CQE_BYTES
+    if (this.#bus.translate(entryAddr, CQE_BYTES, BusAccess.WRITE, range) < CQE_BYTES) {
+      this.#bar.fail()
+      this.#slots.give(slot)
+      return
+    }
+    const { view } = range.side
+    const at = range.offset
+    view.setUint32(at + CqeOffset.DW0, slot.result, true)
+    view.setUint32(at + CqeOffset.DW1, 0, true)
+    view.setUint16(at + CqeOffset.SQHD, sq.head, true)
+    view.setUint16(at + CqeOffset.SQID, sq.id, true)
+    view.setUint16(at + CqeOffset.CID, slot.commandId, true)
+    // The phase is in the last word written: the entry is whole when it turns.
+    view.setUint16(at + CqeOffset.STATUS, statusField(slot.status, cq.phase), true)
+    cq.advanceTail()
+    cq.dirty = true
+    this.#anyDirty = true
+    if (this.#trace.enabled) this.#trace.emit(sq.id, slot.commandId, slot.status)
+    this.#slots.give(slot)
+  }
+}

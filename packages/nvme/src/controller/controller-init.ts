@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { KernelError } from '@iolayers/kernel'
+import { ASYNC_EVENTS_MAX } from './async-events.ts'
+import type { InterruptSink, NamespaceInit, NvmeControllerStats, RegisterBar } from './contracts.ts'
+import type { ControllerIdentity } from './identify.ts'
+
+/** CC.MPS as bytes before the host says otherwise. */
+export const PAGE_BYTES = 4096
+const ABORTS = 4
+
+export interface NvmeControllerInit {
+  /** Whether SGLs are supported; true by default. */
+  readonly sgl?: boolean
+  /** Largest transfer of a command: a power of two, at least 4096; 1 MiB by default. */
+  readonly mdtsBytes?: number
+  /** I/O queue pairs; 8 by default, at most 64. */
+  readonly maxQueuePairs?: number
+  /** Entries of a queue; 1024 by default, 2 to 65536. */
+  readonly maxQueueEntries?: number
+  readonly serialNumber?: string
+}
+
+/** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */
+export interface NvmeController {
+  readonly bar: RegisterBar
+  readonly stats: NvmeControllerStats
+  /** Commands fetched and not completed, held asynchronous event requests not counted. */
+  readonly outstanding: number
+  connectInterrupts(sink: InterruptSink): void
+  /** The store stays the caller's. Throws EEXIST, EINVAL. */
+  addNamespace(nsid: number, init: NamespaceInit): void
+  /** Stops at once: no command is fetched or completed any more. Idempotent. */
+  destroy(): void
+}
+
+/** The value, or EINVAL naming it and its bounds. */
+export function within(name: string, value: number, min: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw new KernelError('EINVAL', name, { value, accepted: `${min} to ${max}` })
+}
+
+/** What a controller is made with, defaults filled in. Throws EINVAL. */
+export function controllerSettings(init: NvmeControllerInit): {
+  readonly pairs: number
+  readonly queueEntriesMax: number
+  readonly transferBytesMax: number
+  readonly identity: ControllerIdentity
+} {
+  const pairs = within('maxQueuePairs', init.maxQueuePairs ?? 8, 1, 64)
+  const queueEntriesMax = within('maxQueueEntries', init.maxQueueEntries ?? 1024, 2, 65536)
+  const transferBytesMax = within('mdtsBytes', init.mdtsBytes ?? 1 << 20, PAGE_BYTES, 1 << 27)
+  const mdts = Math.log2(transferBytesMax / PAGE_BYTES)
+  if (!Number.isInteger(mdts)) {
+    throw new KernelError('EINVAL', 'mdtsBytes', {
+      value: transferBytesMax,
+      accepted: 'a power of two',
+    })
+  }
+  const serialNumber = init.serialNumber ?? 'IOLAYERS0001'
+  const identity = {
+    serialNumber,
+    modelNumber: 'iolayers NVMe controller',
+    firmwareRevision: '1.0',
+    subsystemNqn: `nqn.2026-11.org.iolayers:${serialNumber}`,
+    mdts,
+    sgl: init.sgl ?? true,
+    asyncEvents: ASYNC_EVENTS_MAX,
+    aborts: ABORTS,
+  }
+  return { pairs, queueEntriesMax, transferBytesMax, identity }
+}
