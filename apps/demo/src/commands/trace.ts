@@ -56,7 +56,8 @@ function printSteps(io: CommandIo, title: string, steps: readonly TraceLine[]): 
   const width = Math.max(...steps.map((step) => step.point.length))
   io.stdout.write(`${title}, step by step\n`)
   steps.forEach((step, index) => {
-    const fields = Object.entries(step.fields).map(([name, value]) => `${name}=${value}`)
+    const told = Object.entries(step.fields).filter(([, value]) => value !== '')
+    const fields = told.map(([name, value]) => `${name}=${value}`)
     const number = String(index + 1).padStart(4)
     io.stdout.write(
       `${number}  ${step.layer.padEnd(13)} ${step.point.padEnd(width)}  ${fields.join(' ')}\n`,

@@ -53,8 +53,8 @@ function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
     yield* destroyStack(stack)
   }
   const seconds = (stack.kernel.scheduler.nowNs() - startedNs) / 1e9
-  const { buffersListed, ...proof } = result
-  return { ...proof, seconds, layers: collectCounters(stack, buffersListed) }
+  const { bytes, sha256, resubmitted, buffersListed } = result
+  return { bytes, seconds, sha256, resubmitted, layers: collectCounters(stack, buffersListed) }
 }
 
 function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
