@@ -2,12 +2,15 @@
 // Copyright 2026 The iolayers authors
 
 import {
+  closeSync,
   existsSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { useTempDir } from '../temp-dir.ts'
@@ -34,8 +37,8 @@ afterEach(async () => {
 })
 
 /** A copy that has written some of its target. */
-async function copyUnderWay(): Promise<RunningCli> {
-  const cli = startCli(['copy', dir('s'), dir('d'), '--json'])
+async function copyUnderWay(options: readonly string[] = []): Promise<RunningCli> {
+  const cli = startCli(['copy', dir('s'), dir('d'), '--json', ...options])
   running.push(cli)
   const partial = dir('d.partial')
   await until(
@@ -89,6 +92,26 @@ it('a source that shrinks is an error with both sizes, and no target', async () 
   expect(errorOf(result)).toEqual({
     code: 'EIO',
     message: `SRC ${dir('s')} shrank while it was read: it had ${SOURCE_BYTES} bytes, now it has 1000001`,
+  })
+  expectNothingLeft()
+})
+
+it('a target that does not read back as the source was is EIO, and no target', async () => {
+  truncateSync(dir('s'), 192 * 1024 ** 2)
+  // Slow enough that the damage is done before the target is read back.
+  const { child, ended } = await copyUnderWay(['--block-size', '64K', '--queue-depth', '1'])
+  child.kill('SIGSTOP')
+  const damaged = openSync(dir('d.partial'), 'r+')
+  writeSync(damaged, 'X', 0)
+  closeSync(damaged)
+  child.kill('SIGCONT')
+  const result = await ended
+  expect(result.code).toBe(1)
+  expect(errorOf(result)).toMatchObject({
+    code: 'EIO',
+    message: expect.stringMatching(
+      /^the digests differ: source [0-9a-f]{64}, target [0-9a-f]{64}$/,
+    ),
   })
   expectNothingLeft()
 })
