@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { cpus } from 'node:os'
+import type { Bench, BenchRow } from './bench.ts'
+import { ringRead } from './rows/ring-read.ts'
+
+export const BENCHES: readonly Bench[] = [ringRead]
+
+export interface BenchReport {
+  readonly version: 1
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly platform: string }
+  readonly node: string
+  readonly smoke: boolean
+  readonly rows: readonly BenchRow[]
+}
+
+/** Runs benches one after the other. `onRow` is told of each row as it is there. */
+export async function runBenches(
+  benches: readonly Bench[],
+  init: { readonly smoke: boolean },
+  onRow: (row: BenchRow) => void = () => undefined,
+): Promise<BenchReport> {
+  const rows: BenchRow[] = []
+  for (const bench of benches) {
+    for (const row of await bench.run(init)) {
+      rows.push(row)
+      onRow(row)
+    }
+  }
+  const [cpu] = cpus()
+  return {
+    version: 1,
+    machine: {
+      cpu: cpu?.model ?? 'unknown',
+      cores: cpus().length,
+      platform: `${process.platform} ${process.arch}`,
+    },
+    node: process.version,
+    smoke: init.smoke,
+    rows,
+  }
+}
+
+/** The benches of these names, all for none. Undefined for a name that is not there. */
+export function selectBenches(names: readonly string[]): readonly Bench[] | undefined {
+  if (names.length === 0) return BENCHES
+  const found = names.map((name) => BENCHES.find((bench) => bench.name === name))
+  return found.every((bench) => bench !== undefined) ? found : undefined
+}
