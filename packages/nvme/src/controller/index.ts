@@ -14,3 +14,8 @@ export {
 export type { NvmeController, NvmeControllerInit } from './controller-init.ts'
 export { createMemoryStore, type MemoryStore } from './memory-store.ts'
 export { createNvmeController } from './nvme-controller.ts'
+export {
+  createSimulatedStore,
+  type SimulatedStore,
+  type SimulatedStoreInit,
+} from './simulated-store.ts'

@@ -314,7 +314,7 @@ export class Controller implements NvmeController, StoreCompletion {
     if (sq === null) return false
     const range = this.#sqRange
     let budget = BURST
-    while (budget > 0 && sq.head !== sq.tail && sq.cq.backlogFirst === null && this.bar.ready) {
+    while (budget > 0 && sq.head !== sq.tail && sq.cq.backlogFirst === null && this.bar.fetches) {
       const ready = Math.min(sq.readyInARow, budget)
       const reached = this.#bus.translate(
         sq.baseAddr + sq.head * SQE_BYTES,
@@ -337,7 +337,7 @@ export class Controller implements NvmeController, StoreCompletion {
       }
       budget -= count
     }
-    return sq.head !== sq.tail && sq.cq.backlogFirst === null
+    return sq.head !== sq.tail && sq.cq.backlogFirst === null && this.bar.fetches
   }
 
   #start(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {

@@ -63,6 +63,11 @@ export class ControllerRegisters implements RegisterBar {
     return (this.#csts & (Csts.RDY | Csts.CFS)) === Csts.RDY
   }
 
+  /** Whether commands are fetched: ready, and not shutting or shut down. */
+  get fetches(): boolean {
+    return this.ready && (this.#csts & Csts.SHST_MASK) === 0
+  }
+
   get wantsEnable(): boolean {
     return (this.#cc & Cc.EN) !== 0 && (this.#csts & (Csts.RDY | Csts.CFS)) === 0
   }

@@ -18,7 +18,7 @@ import {
   WaitQueue,
 } from '@iolayers/kernel'
 import { type NamespaceStore, type StoreIo, StoreOp } from '../controller/index.ts'
-import { Status } from '../spec/index.ts'
+import { STATUS_DNR, Status } from '../spec/index.ts'
 import { ViewCache } from './view-cache.ts'
 
 export interface FileStoreInit {
@@ -26,8 +26,10 @@ export interface FileStoreInit {
   readonly readOnly?: boolean
   /** Ask for O_DIRECT; where the file system refuses, the page cache is used instead. Default false. */
   readonly direct?: boolean
-  /** Bytes of the medium; by default the file's size, rounded up to whole blocks of 512. */
+  /** Bytes of the medium; by default the file's size, rounded up to whole logical blocks. */
   readonly sizeBytes?: number
+  /** 512 by default, or 4096. */
+  readonly logicalBlockBytes?: number
 }
 
 export interface FileStore extends NamespaceStore {
@@ -35,11 +37,10 @@ export interface FileStore extends NamespaceStore {
   readonly direct: boolean
 }
 
-const BLOCK_BYTES = 512
 /** @see IOV_MAX of POSIX, UIO_MAXIOV of Linux */
 const IOV_MAX = 1024
 
-/** Opens the file. Throws what opening it throws, and EINVAL for an empty size. The store owns the descriptor. */
+/** Opens the file. Throws what opening it throws, and EISDIR for a directory. The store owns the descriptor. */
 export function createFileStore(
   components: { readonly kernel: Kernel },
   init: FileStoreInit,
@@ -72,13 +73,21 @@ class Store implements FileStore {
     const opened = openPreferDirect(init.path, access, init.direct ?? false)
     this.fd = opened.fd
     this.direct = opened.direct
-    this.#endBytes = fstatSync(this.fd).size
-    this.sizeBytes = init.sizeBytes ?? Math.ceil(this.#endBytes / BLOCK_BYTES) * BLOCK_BYTES
+    const stat = fstatSync(this.fd)
+    if (stat.isDirectory()) {
+      closeSync(this.fd)
+      throw new KernelError('EISDIR', `${init.path} is a directory`)
+    }
+    this.#endBytes = stat.size
+    const blockBytes = init.logicalBlockBytes ?? 512
+    this.sizeBytes = init.sizeBytes ?? Math.ceil(stat.size / blockBytes) * blockBytes
   }
 
   submit(io: StoreIo): void {
-    if (this.fd < 0 || (this.#readOnly && io.op === StoreOp.WRITE)) {
-      io.completion.storeDone(io, Status.INTERNAL_ERROR)
+    assert(this.fd >= 0, 'I/O on a file store that was closed')
+    if (this.#readOnly && io.op === StoreOp.WRITE) {
+      this.lastError = new KernelError('EROFS', `${this.#path} was opened for reading only`)
+      io.completion.storeDone(io, Status.NAMESPACE_WRITE_PROTECTED | STATUS_DNR)
       return
     }
     this.#inFlight++
@@ -303,9 +312,14 @@ function openPreferDirect(
   }
 }
 
-/** What Linux's own target answers for the same errors. @see drivers/nvme/target/core.c errno_to_nvme_status */
+/**
+ * A full disk is what Linux's own target makes of it. Where that says Internal Error for all else, the media errors here tell a host
+ * which way the bytes went. @see drivers/nvme/target/core.c errno_to_nvme_status
+ */
 function statusOfErrno(code: string, op: StoreOp): number {
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return Status.CAPACITY_EXCEEDED
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    return Status.CAPACITY_EXCEEDED | STATUS_DNR
+  }
   if (op === StoreOp.WRITE) return Status.WRITE_FAULT
   return op === StoreOp.READ ? Status.UNRECOVERED_READ : Status.INTERNAL_ERROR
 }
