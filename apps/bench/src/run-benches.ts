@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { cpus } from 'node:os'
-import type { Bench, BenchRow } from './bench.ts'
+import type { Bench, BenchInit, BenchRow } from './bench.ts'
 import { ringRead } from './rows/ring-read.ts'
 
 export const BENCHES: readonly Bench[] = [ringRead]
@@ -15,18 +15,11 @@ export interface BenchReport {
   readonly rows: readonly BenchRow[]
 }
 
-/** Runs benches one after the other. `onRow` is told of each row as it is there. */
-export async function runBenches(
-  benches: readonly Bench[],
-  init: { readonly smoke: boolean },
-  onRow: (row: BenchRow) => void = () => undefined,
-): Promise<BenchReport> {
+/** Runs benches one after the other. */
+export async function runBenches(benches: readonly Bench[], init: BenchInit): Promise<BenchReport> {
   const rows: BenchRow[] = []
   for (const bench of benches) {
-    for (const row of await bench.run(init)) {
-      rows.push(row)
-      onRow(row)
-    }
+    rows.push(...(await bench.run(init)))
   }
   const [cpu] = cpus()
   return {

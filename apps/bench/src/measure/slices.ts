@@ -8,13 +8,28 @@ export interface Summary {
   readonly p90Ns: number
 }
 
+/** To a tenth: what lies below is noise. */
 export function summarize(samples: readonly number[]): Summary {
-  const sorted = [...samples].sort((a, b) => a - b)
-  const at = (share: number): number => {
-    const value = sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN
-    return Math.round(value * 10) / 10
+  return {
+    medianNs: quantile(samples, 0.5),
+    p10Ns: quantile(samples, 0.1),
+    p90Ns: quantile(samples, 0.9),
   }
-  return { medianNs: at(0.5), p10Ns: at(0.1), p90Ns: at(0.9) }
+}
+
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5)
+}
+
+function quantile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const value = sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN
+  return Math.round(value * 10) / 10
+}
+
+/** What one sample is above the other of the same slice. */
+export function differences(samples: readonly number[], others: readonly number[]): number[] {
+  return samples.map((sample, slice) => sample - (others[slice] ?? Number.NaN))
 }
 
 /** Nanoseconds of CPU time, of this process and all its threads, that `work` took per operation. */
@@ -26,7 +41,8 @@ function sliceNs(work: () => number): number {
 }
 
 /**
- * Runs several pieces of work in turn, slice by slice, so that what else the machine does falls on all of them alike. Each piece returns how many operations it did.
+ * Runs several pieces of work in turn, slice by slice, so that whatever else the machine does falls on all of them alike.
+ * Each piece returns how many operations it did; the result has the nanoseconds per operation, by piece and slice.
  */
 export function interleave(pieces: readonly (() => number)[], slices: number): number[][] {
   const samples: number[][] = pieces.map(() => [])

@@ -2,38 +2,84 @@
 // Copyright 2026 The iolayers authors
 
 import { describe, expect, it } from 'vitest'
-import { summarize } from '../../src/measure/slices.ts'
+import { allocatedBytesPerOperation } from '../../src/measure/allocation.ts'
+import { differences, interleave, median, summarize } from '../../src/measure/slices.ts'
+import { SectorCheck } from '../../src/rigs/numbered-sectors.ts'
 import { runBenches, selectBenches } from '../../src/run-benches.ts'
 
 describe('the bench', () => {
   it('runs every row tiny, checks every byte that it reads, and reports in the shape that JSON shows', async () => {
-    const seen: string[] = []
-    const report = await runBenches(selectBenches([]) ?? [], { smoke: true }, (row) =>
-      seen.push(row.name),
-    )
+    const report = await runBenches(selectBenches([]) ?? [], { smoke: true })
     expect(report).toMatchObject({ version: 1, node: process.version, smoke: true })
+    expect(report.machine).toEqual({
+      cpu: expect.any(String),
+      cores: expect.any(Number),
+      platform: `${process.platform} ${process.arch}`,
+    })
     expect(report.rows.map(({ name }) => name)).toEqual(['ring-read 512 B', 'ring-read 4096 B'])
-    expect(seen).toEqual(report.rows.map(({ name }) => name))
     for (const row of report.rows) {
-      expect(row.hash).toMatch(/^[0-9a-f]{8}$/)
-      for (const value of [
-        row.measured.medianNs,
-        row.bareCopyNs,
-        row.addedNs,
-        row.allocatedBytes,
-      ]) {
-        expect(Number.isFinite(value)).toBe(true)
-      }
+      expect(row).toEqual({
+        name: expect.any(String),
+        goal: expect.any(String),
+        met: expect.any(Boolean),
+        measured: {
+          medianNs: expect.any(Number),
+          p10Ns: expect.any(Number),
+          p90Ns: expect.any(Number),
+        },
+        bareCopyNs: expect.any(Number),
+        addedNs: expect.any(Number),
+        allocatedBytes: expect.any(Number),
+        hash: expect.stringMatching(/^[0-9a-f]{8}$/),
+      })
     }
+  })
+
+  it('gives the same hash for the same reads', async () => {
+    const hashes = async (): Promise<string[]> => {
+      const { rows } = await runBenches(selectBenches(['ring-read']) ?? [], { smoke: true })
+      return rows.map(({ hash }) => hash)
+    }
+    expect(await hashes()).toEqual(await hashes())
   })
 
   it('knows its benches by name', () => {
     expect(selectBenches(['ring-read'])?.length).toBe(1)
     expect(selectBenches(['ring-read', 'nothing'])).toBeUndefined()
   })
+})
 
+describe('what the bench measures with', () => {
   it('summarises by order statistics', () => {
     const samples = Array.from({ length: 11 }, (_, i) => 100 - i * 10)
     expect(summarize(samples)).toEqual({ medianNs: 50, p10Ns: 10, p90Ns: 90 })
+    expect(median(differences([5, 9, 4], [1, 2, 3]))).toBe(4)
+  })
+
+  it('runs the pieces in turn', () => {
+    const ran: string[] = []
+    const piece = (name: string) => (): number => ran.push(name)
+    const samples = interleave([piece('a'), piece('b')], 3)
+    expect(ran).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+    expect(samples.map((of) => of.length)).toEqual([3, 3])
+  })
+
+  it('sees what is allocated, to a few bytes', () => {
+    const kept: Float64Array[] = []
+    const work = (): number => {
+      for (let i = 0; i < 1000; i++) kept[i] = new Float64Array(0)
+      return 1000
+    }
+    expect(allocatedBytesPerOperation(work, 9)).toBeGreaterThan(20)
+    expect(allocatedBytesPerOperation(() => 1000, 9)).toBeLessThan(2)
+  })
+
+  it('finds a sector that is not the one that was asked for', () => {
+    const bytes = new DataView(new ArrayBuffer(1024))
+    bytes.setInt32(0, 7, true)
+    bytes.setInt32(512, 9, true)
+    const check = new SectorCheck()
+    check.sectors(bytes, 0, 7, 1)
+    expect(() => check.sectors(bytes, 0, 7, 2)).toThrow('sector 8 was read as 9')
   })
 })
