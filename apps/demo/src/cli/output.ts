@@ -28,10 +28,20 @@ export function wantsColor(io: CommandIo, stream: { readonly isTTY?: boolean }):
   return stream.isTTY === true && (NO_COLOR === undefined || NO_COLOR === '')
 }
 
-/** Style of every table: a bold head on a terminal, and not one escape sequence elsewhere. */
-export function tableStyle(io: CommandIo): { compact: true; head: string[]; border: string[] } {
-  const color = wantsColor(io, io.stdout)
-  return { compact: true, head: color ? ['bold'] : [], border: color ? ['grey'] : [] }
+/** Style of every table: the table library colours nothing, because it asks the process and not the stream. */
+export const TABLE_STYLE: { compact: true; head: string[]; border: string[] } = {
+  compact: true,
+  head: [],
+  border: [],
+}
+
+const BOLD = '\u001b[1m'
+const NOT_BOLD = '\u001b[22m'
+
+/** The head of a table: bold on a terminal, and not one escape sequence elsewhere. */
+export function tableHead(io: CommandIo, names: readonly string[]): string[] {
+  if (!wantsColor(io, io.stdout)) return [...names]
+  return names.map((name) => `${BOLD}${name}${NOT_BOLD}`)
 }
 
 const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const

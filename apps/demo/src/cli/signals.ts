@@ -12,6 +12,7 @@ export interface SignalWatch {
   close(): void
 }
 
+/** What to do at the first signal and at one that comes while that is still going on. */
 export interface SignalHandlers {
   /** The first signal, in its own turn of the event loop. */
   onFirst(error: SignalledError): void
@@ -19,6 +20,7 @@ export interface SignalHandlers {
   onSecond(error: SignalledError): void
 }
 
+/** Takes SIGINT and SIGTERM over until `close`. */
 export function watchSignals(handlers: SignalHandlers): SignalWatch {
   let pending: SignalledError | null = null
   const handle = (signal: 'SIGINT' | 'SIGTERM'): void => {

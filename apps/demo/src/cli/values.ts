@@ -23,6 +23,7 @@ export function parseSize(text: string, name: string): number {
   )
 }
 
+/** Both are allowed values. */
 export interface Bounds {
   readonly min: number
   readonly max: number
@@ -43,6 +44,7 @@ export function parsePowerOfTwo(text: string, name: string, { min, max }: Bounds
   throw new UsageError(`${name} is ${text}; it takes a power of two from ${min} to ${max} bytes`)
 }
 
+/** One of a few words. */
 export function parseChoice<T extends string>(
   text: string,
   name: string,

@@ -22,6 +22,7 @@ interface RawCopyOptions {
   readonly quiet?: true
 }
 
+/** `iolayers copy`: parses and runs, and throws what goes wrong. */
 export function copyCommand(io: CommandIo): Command {
   return new Command('copy')
     .description('copy SRC to DST through every layer, and prove it by digest')

@@ -4,7 +4,7 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { UsageError } from '../cli/failure.ts'
-import { type CommandIo, tableStyle, writeJson } from '../cli/output.ts'
+import { type CommandIo, TABLE_STYLE, tableHead, writeJson } from '../cli/output.ts'
 import { endOnSignal } from '../cli/signals.ts'
 import { parseCount, parseSize } from '../cli/values.ts'
 import { type ListedBuffer, listDmabufs } from '../dmabuf/list-dmabufs.ts'
@@ -18,6 +18,7 @@ interface RawListOptions {
 const CREATE_MAX = 65_536
 const READ_SIZE_MAX = 64 * 1024 * 1024
 
+/** `iolayers dmabuf`, with `list` below it. */
 export function dmabufCommand(io: CommandIo): Command {
   return new Command('dmabuf')
     .description('look at dma-bufs')
@@ -60,9 +61,9 @@ function parseReadSize(text: string): number {
 
 function printBuffers(io: CommandIo, buffers: readonly ListedBuffer[]): void {
   const table = new Table({
-    head: ['inode', 'size', 'name', 'exporter', 'references'],
+    head: tableHead(io, ['inode', 'size', 'name', 'exporter', 'references']),
     colAligns: ['right', 'right', 'left', 'left', 'right'],
-    style: tableStyle(io),
+    style: TABLE_STYLE,
   })
   for (const { inode, size, name, exporter, references } of buffers) {
     table.push([String(inode), String(size), name, exporter, String(references)])

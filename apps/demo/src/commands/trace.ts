@@ -20,6 +20,7 @@ interface RawTraceOptions {
 /** Largest I/O that `trace` issues: enough for splits and descriptor chains, small enough to read. */
 const TRACE_SIZE_MAX = 16 * 1024 * 1024
 
+/** `iolayers trace`: parses and runs, and throws what goes wrong. */
 export function traceCommand(io: CommandIo): Command {
   return new Command('trace')
     .description('send one I/O through the layers and print every step of it')

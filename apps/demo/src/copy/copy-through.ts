@@ -19,6 +19,7 @@ import type { CopyOptions } from './run-copy.ts'
 import { explainRead, explainWrite, memoryFor, openSourceStore, openTargetStore } from './stores.ts'
 import { type TransferEnd, transfer } from './transfer.ts'
 
+/** What a copy works with; all of it stays the caller's. */
 export interface CopyParts {
   readonly source: SourceEnd
   readonly target: TargetEnd

@@ -15,6 +15,7 @@ import {
 } from './location.ts'
 import { createPartialFile, partialPathsOf } from './partial-file.ts'
 
+/** What is read: a regular file, or memory with the known pattern. */
 export type SourceEnd =
   | {
       readonly kind: 'file'
@@ -24,6 +25,7 @@ export type SourceEnd =
     }
   | { readonly kind: 'memory'; readonly name: string; readonly sizeBytes: number }
 
+/** What is written. */
 export interface TargetEnd {
   readonly kind: 'file' | 'memory'
   /** What messages call it. */

@@ -7,11 +7,13 @@
 import type { DmaBuf, MovableHeap } from '@iolayers/dma-buf'
 import { joinTask, type Kernel, type Op, type Task, WaitQueue } from '@iolayers/kernel'
 
+/** A task that moves buffers; to be stopped before the buffers are released. */
 export interface Evictor {
   /** Ends after the sweep that is under way. */
   stop(): Op<void>
 }
 
+/** How often, and what. */
 export interface EvictorInit {
   readonly every: number
   readonly buffers: readonly DmaBuf[]

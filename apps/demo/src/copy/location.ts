@@ -28,6 +28,7 @@ export function parseLocation(text: string, name: string): Location {
   return { kind: 'memory', sizeBytes }
 }
 
+/** A regular file that may be read, as it was when it was looked at. */
 export interface SourceFile {
   readonly path: string
   readonly stats: Stats
@@ -52,6 +53,7 @@ export function inspectSource(path: string): SourceFile {
   return { path, stats }
 }
 
+/** A regular file, or the place for one. */
 export interface TargetFile {
   /** The file that will be replaced or made, symbolic links followed. */
   readonly path: string

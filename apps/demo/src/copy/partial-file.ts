@@ -21,6 +21,7 @@ import { isSystemError } from '../cli/failure.ts'
 import type { TargetFile } from './location.ts'
 import { takeLock } from './partial-lock.ts'
 
+/** A target that is being written, held by this process until `commit` or `discard`. */
 export interface PartialFile {
   readonly path: string
   /** Cuts to the exact length, syncs, renames over the target and syncs the directory. */

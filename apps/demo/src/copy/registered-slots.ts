@@ -9,6 +9,7 @@ import type { Op } from '@iolayers/kernel'
 import type { Stack } from '../stack/stack.ts'
 import type { TransferSlot } from './transfer.ts'
 
+/** Buffers and what lies in them; released by whoever made them. */
 export interface RegisteredSlots {
   readonly buffers: readonly DmaBuf[]
   readonly slots: readonly TransferSlot[]
@@ -17,6 +18,7 @@ export interface RegisteredSlots {
   release(): Op<void>
 }
 
+/** How much memory, in how many buffers. Buffers that are to be moved come from another heap. */
 export interface SlotsInit {
   readonly blockSizeBytes: number
   readonly queueDepth: number

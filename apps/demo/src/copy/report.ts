@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import Table from 'cli-table3'
-import { type CommandIo, formatBytes, tableStyle, writeJson } from '../cli/output.ts'
+import { type CommandIo, formatBytes, TABLE_STYLE, tableHead, writeJson } from '../cli/output.ts'
 import type { LayerCounters } from '../stack/counters.ts'
 
 /** What a copy did, as `--json` prints it. */
@@ -16,11 +16,13 @@ export interface CopyResult {
   readonly layers: LayerCounters
 }
 
+/** In which form to print. */
 export interface ReportInit {
   readonly json: boolean
   readonly quiet: boolean
 }
 
+/** Prints one JSON document, or the table and the digests, or nothing with `quiet` alone. */
 export function printCopyReport(io: CommandIo, init: ReportInit, result: CopyResult): void {
   if (init.json) {
     writeJson(io, { ...result })
@@ -37,9 +39,9 @@ export function printCopyReport(io: CommandIo, init: ReportInit, result: CopyRes
 
 function layerTable(io: CommandIo, result: CopyResult): string {
   const table = new Table({
-    head: ['layer', 'what it did', 'count'],
+    head: tableHead(io, ['layer', 'what it did', 'count']),
     colAligns: ['left', 'left', 'right'],
-    style: tableStyle(io),
+    style: TABLE_STYLE,
   })
   for (const [layer, counters] of Object.entries(result.layers)) {
     let name = layer

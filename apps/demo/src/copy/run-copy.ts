@@ -14,6 +14,7 @@ import { openSource, openTarget, type TargetEnd } from './ends.ts'
 import type { Location } from './location.ts'
 import type { CopyResult } from './report.ts'
 
+/** A copy as the command line asks for it; every value is within its bounds. */
 export interface CopyOptions {
   readonly source: Location
   readonly target: Location

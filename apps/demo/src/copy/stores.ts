@@ -17,6 +17,7 @@ function roundUp(sizeBytes: number): number {
   return Math.max(1, Math.ceil(sizeBytes / LOGICAL_BLOCK_BYTES)) * LOGICAL_BLOCK_BYTES
 }
 
+/** What a copy keeps in memory: its buffers, and the ends that are no files. */
 export interface MemoryNeed {
   readonly coherent: boolean
   readonly source: SourceEnd
@@ -33,11 +34,21 @@ export function memoryFor({ source, target, bufferBytes, coherent }: MemoryNeed)
   const available = process.availableMemory()
   // What a device that does not snoop sees is a second copy of everything.
   const touched = coherent ? needed : 2 * needed
-  if (touched <= available) return needed
+  if (touched <= available) return needed + slackFor(needed)
   throw new KernelError(
     'ENOMEM',
     `the copy takes ${touched} bytes of memory (mem: ends and --queue-depth times --block-size), ${available} are available`,
   )
+}
+
+const REGION_BYTES = 4 * 1024 ** 3
+/** A medium in memory is made of runs of this length, none of which crosses the end of a region. */
+const RUN_BYTES = 256 * 1024 ** 2
+
+/** Addresses, which cost no memory, for the ends of regions where no run fits any more. */
+function slackFor(neededBytes: number): number {
+  if (neededBytes < REGION_BYTES / 2) return 0
+  return RUN_BYTES * (2 + Math.ceil(neededBytes / REGION_BYTES))
 }
 
 /** The source as the medium of a namespace; memory is filled with the known pattern. The stack takes it over. */

@@ -35,6 +35,7 @@ export type TransferRing = Pick<
   'getSqe' | 'prepReadFixed' | 'prepWriteFixed' | 'submitAndWait' | 'reap'
 >
 
+/** From where, to where, how much, and in which pieces. The sizes of blocks are multiples of the logical block. */
 export interface TransferInit {
   readonly from: TransferEnd
   /** Absent when the blocks are only looked at. */
@@ -50,6 +51,7 @@ export interface TransferInit {
   readonly cancelled: () => Error | null
 }
 
+/** What a transfer that succeeded has to tell. */
 export interface TransferResult {
   /** Ranges sent again after ESTALE: the map died after a part of the I/O had been handed to the driver. */
   readonly resubmitted: number

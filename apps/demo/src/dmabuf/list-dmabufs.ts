@@ -17,6 +17,7 @@ import {
 import { errorText } from '../cli/failure.ts'
 import { createStack, destroyStack, type Stack } from '../stack/stack.ts'
 
+/** One buffer, as the iterator shows it. */
 export interface ListedBuffer {
   readonly inode: number
   /** Bytes. */
@@ -28,6 +29,7 @@ export interface ListedBuffer {
   readonly references: number
 }
 
+/** What to list, and in which pieces to read it. */
 export interface ListInit {
   /** Buffers of one page to export first. */
   readonly create: number

@@ -46,8 +46,10 @@ import {
 import { createNvmeHost, type NvmeHost } from '@iolayers/nvme/host'
 import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES, SEGMENTS_MAX } from './limits.ts'
 
+/** How the devices of a stack reach memory. `strict` flushes the IOTLB at each unmap, `lazy` in batches, `passthrough` translates nothing. */
 export type IommuMode = 'strict' | 'lazy' | 'passthrough'
 
+/** What a stack is made of. */
 export interface StackInit {
   /** Bytes of memory for buffers and in-memory namespaces; queues come on top. */
   readonly ramBytes: number
@@ -95,6 +97,7 @@ export interface NvmeSide {
 
 const QUEUE_MEMORY_BYTES = 32 * 1024 * 1024
 
+/** Wires the layers, without a disk. The caller owns the stack and ends it with `destroyStack`. Errors: ENOMEM, EINVAL for a bad size. */
 export function createStack(scheduler: Scheduler, init: StackInit): Stack {
   const kernel = createKernel({ scheduler }, { checked: init.checked ?? false })
   const memory = createPhysicalMemory(
@@ -127,6 +130,7 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
   }
 }
 
+/** A store, and how it is driven. */
 export interface NvmeSideInit {
   readonly name: string
   readonly store: NamespaceStore

@@ -13,6 +13,7 @@ import {
   type Stack,
 } from '../stack/stack.ts'
 
+/** The I/O to trace. */
 export interface TraceIoInit {
   readonly op: 'read' | 'write'
   readonly sizeBytes: number
