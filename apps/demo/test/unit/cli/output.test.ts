@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   formatBytes,
-  tableStyle,
+  tableHead,
   wantsColor,
   wantsJson,
   writeJson,
@@ -37,14 +37,15 @@ describe('colour', () => {
     const pipe = fakeIo()
     expect(wantsColor(terminal, terminal.stdout)).toBe(true)
     expect(wantsColor(pipe, pipe.stdout)).toBe(false)
-    expect(tableStyle(pipe)).toEqual({ compact: true, head: [], border: [] })
+    expect(tableHead(terminal, ['layer'])).toEqual(['\u001b[1mlayer\u001b[22m'])
+    expect(tableHead(pipe, ['layer'])).toEqual(['layer'])
   })
 
   it('is off with NO_COLOR, which counts only when it is not empty', () => {
     const off = fakeIo({ tty: true, env: { NO_COLOR: '1' } })
     const empty = fakeIo({ tty: true, env: { NO_COLOR: '' } })
     expect(wantsColor(off, off.stdout)).toBe(false)
-    expect(tableStyle(off).head).toEqual([])
+    expect(tableHead(off, ['layer'])).toEqual(['layer'])
     expect(wantsColor(empty, empty.stdout)).toBe(true)
   })
 })
