@@ -172,8 +172,11 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
       this.choices.push(index)
       if (index < 0) return
       this.#nesting++
-      this.#runAt(index)
-      this.#nesting--
+      try {
+        this.#runAt(index)
+      } finally {
+        this.#nesting--
+      }
     }
   }
 

@@ -26,8 +26,14 @@ export class DelayedWork {
     return this.#timer.pending || this.work.pending
   }
 
-  /** Moves the delay when it is running already. @see kernel/workqueue.c mod_delayed_work */
+  /**
+   * The work is queued `delayNs` from now, and not before: a delay that runs is moved, and work that was queued and has not begun is
+   * taken off again.
+   *
+   * @see kernel/workqueue.c mod_delayed_work
+   */
   schedule(delayNs: number): void {
+    this.#queue.cancel(this.work)
     this.#timer.arm(delayNs)
   }
 

@@ -30,6 +30,8 @@ export class WorkerPool {
   readonly #mayday: Timer
   #workers = 0
   #idle = 0
+  /** Items that wait here and whose queue has a rescuer. */
+  #rescuable = 0
   #stopped = false
 
   constructor(scheduler: Scheduler, init: { readonly name: string; readonly workersMax: number }) {
@@ -49,12 +51,15 @@ export class WorkerPool {
 
   add(item: WorkItem): void {
     this.#list.push(item)
+    if (item.owner?.hasRescuer === true) this.#rescuable++
     this.#kick()
   }
 
   remove(item: WorkItem): void {
     this.#list.remove(item)
-    if (this.#list.first === null) this.#mayday.cancel()
+    if (item.owner?.hasRescuer !== true) return
+    this.#rescuable--
+    if (this.#rescuable === 0) this.#mayday.cancel()
   }
 
   /** Whether `item` waits here for a worker. */
@@ -86,9 +91,8 @@ export class WorkerPool {
       this.#scheduler.spawn(`${this.name}/${this.#workers}`, this.#serve(), { daemon: true })
       return
     }
-    if (!this.#mayday.pending && this.#list.last?.owner?.hasRescuer === true) {
-      this.#mayday.arm(MAYDAY_INITIAL_NS)
-    }
+    // Whichever item it was for: one that waits further ahead may have been counted on a worker that is gone by now.
+    if (this.#rescuable > 0 && !this.#mayday.pending) this.#mayday.arm(MAYDAY_INITIAL_NS)
   }
 
   *#serve(): Op<void> {
@@ -107,13 +111,10 @@ export class WorkerPool {
   }
 
   #callRescuers(): void {
-    let rescuable = false
     for (let item = this.#list.first; item !== null; item = item.next) {
-      if (item.owner?.hasRescuer !== true) continue
-      rescuable = true
-      item.owner.rescue()
+      if (item.owner?.hasRescuer === true) item.owner.rescue()
     }
-    if (rescuable) this.#mayday.arm(MAYDAY_INTERVAL_NS)
+    this.#mayday.arm(MAYDAY_INTERVAL_NS)
   }
 }
 
@@ -130,9 +131,10 @@ export function* runItem(scheduler: Scheduler, item: WorkItem): Op<void> {
     yield* item.fn()
   } catch (error) {
     scheduler.raise(error, `work ${item.name}`)
+  } finally {
+    worker.working = null
+    worker.daemon = true
+    worker.clearSignal()
+    owner.end(item)
   }
-  worker.working = null
-  worker.daemon = true
-  worker.clearSignal()
-  owner.end(item)
 }

@@ -283,6 +283,47 @@ describe('work queues', () => {
     expect(scheduler.outstanding()).toEqual([])
   })
 
+  it('an item with a rescuer behind others, in front of others, gets one all the same', () => {
+    const scheduler = fifo()
+    const kernel = createKernel({ scheduler }, { workers: 1 })
+    const freed = new Completion(scheduler, 'memory')
+    kernel.systemWq.queue(new WorkItem('wakes the worker', () => yieldNow(scheduler)))
+    scheduler.runReady()
+    // All three while the one worker is idle: the two behind find it taken.
+    kernel.systemWq.queue(new WorkItem('needs', () => freed.wait()))
+    kernel.reclaimWq.queue(
+      new WorkItem('frees', function* (): Op<void> {
+        freed.complete()
+      }),
+    )
+    let last = false
+    kernel.systemWq.queue(
+      new WorkItem('last', function* (): Op<void> {
+        last = true
+      }),
+    )
+    scheduler.runUntilIdle()
+    expect([kernel.reclaimWq.rescued, last, scheduler.nowNs()]).toEqual([1, true, 10e6])
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('an item that fails ends as any other, also when the hook for its error fails', () => {
+    const scheduler = createVirtualScheduler({
+      strategy: fifoStrategy(),
+      onUnhandled: () => {
+        throw new Error('the hook')
+      },
+    })
+    const queue = createWorkQueue({ scheduler }, { name: 'q', maxActive: 1 })
+    const item = new WorkItem('i', function* (): Op<void> {
+      yield* yieldNow(scheduler)
+      throw new Error('the item')
+    })
+    queue.queue(item)
+    expect(() => scheduler.runUntilIdle()).toThrow('the hook')
+    expect([item.running, item.pending, queue.begun]).toEqual([false, false, 1])
+  })
+
   it('no mayday stays armed once a worker has come', () => {
     const scheduler = fifo()
     const kernel = createKernel({ scheduler }, { workers: 1 })
@@ -353,6 +394,26 @@ describe('work queues', () => {
     expect(delayed.cancelTimer()).toBe(true)
     expect(scheduler.runSync('cancel', delayed.cancelSync())).toBe(false)
     scheduler.runUntilIdle()
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('delayed work that is queued already and scheduled again runs once, at the later time', () => {
+    const scheduler = fifo()
+    const queue = createWorkQueue({ scheduler }, { name: 'q', maxActive: 1 })
+    const hold = new Completion(scheduler, 'hold')
+    queue.queue(new WorkItem('blocks', () => hold.wait()))
+    const at: number[] = []
+    const delayed = new DelayedWork(scheduler, queue, 'd', function* (): Op<void> {
+      at.push(scheduler.nowNs())
+    })
+    delayed.schedule(10)
+    scheduler.advance(20)
+    expect([delayed.work.pending, delayed.pending]).toEqual([true, true])
+    delayed.schedule(100)
+    expect([delayed.work.pending, delayed.pending]).toEqual([false, true])
+    hold.complete()
+    scheduler.runUntilIdle()
+    expect(at).toEqual([120])
     expect(scheduler.outstanding()).toEqual([])
   })
 })
