@@ -5,27 +5,10 @@ import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
 import type { Kernel, Tracepoint } from '@iolayers/kernel'
 import { CQE_BYTES, CqeOffset, statusField } from '../spec/index.ts'
 import type { CommandSlot, SlotPool } from './command-slot.ts'
-import type { InterruptSink, NvmeControllerStats } from './contracts.ts'
+import type { InterruptSink } from './contracts.ts'
+import type { ControllerCounters } from './controller-counters.ts'
 import type { CompletionQueue, SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
-
-export type ControllerCounters = {
-  -readonly [K in keyof NvmeControllerStats]: NvmeControllerStats[K]
-}
-
-export function newCounters(): ControllerCounters {
-  return {
-    adminCommands: 0,
-    ioCommands: 0,
-    readCommands: 0,
-    writeCommands: 0,
-    errors: 0,
-    bytesRead: 0,
-    bytesWritten: 0,
-    interrupts: 0,
-    invalidDoorbells: 0,
-  }
-}
 
 /** Writes completion entries to host memory, keeps those that find their queue full, and raises one interrupt for a batch. */
 export class CompletionPoster {

@@ -15,7 +15,6 @@ import {
   ERROR_LOG_NONE,
   FUSE_MASK,
   getUint64,
-  NvmOpcode,
   PSDT_SHIFT,
   Psdt,
   SQE_BYTES,
@@ -26,9 +25,10 @@ import {
 import { PENDING, runAdmin } from './admin.ts'
 import { ASYNC_EVENTS_MAX, AsyncEvents } from './async-events.ts'
 import { type CommandSlot, SlotPool } from './command-slot.ts'
-import { CompletionPoster, type ControllerCounters, newCounters } from './completion-poster.ts'
+import { CompletionPoster } from './completion-poster.ts'
 import type { InterruptSink, NamespaceInit, StoreCompletion, StoreIo } from './contracts.ts'
 import { StoreOp } from './contracts.ts'
+import { type ControllerCounters, countMoved, newCounters } from './controller-counters.ts'
 import {
   controllerSettings,
   type NvmeController,
@@ -232,7 +232,7 @@ export class Controller implements NvmeController, StoreCompletion {
         return
       }
     }
-    if (status === Status.SUCCESS) this.#count(slot)
+    if (status === Status.SUCCESS) countMoved(this.stats, slot)
     else this.#logStoreError(slot, status)
     this.#complete(slot, status)
     this.kick()
@@ -376,17 +376,6 @@ export class Controller implements NvmeController, StoreCompletion {
     const fused = (flags & FUSE_MASK) !== 0
     const adminSgl = sq.id === 0 && flags >>> PSDT_SHIFT !== Psdt.PRP
     return fused || adminSgl ? Status.INVALID_FIELD | STATUS_DNR : Status.SUCCESS
-  }
-
-  #count(slot: CommandSlot): void {
-    const { stats } = this
-    if (slot.opcode === NvmOpcode.READ) {
-      stats.readCommands++
-      stats.bytesRead += slot.io.lengthBytes
-    } else if (slot.opcode === NvmOpcode.WRITE) {
-      stats.writeCommands++
-      stats.bytesWritten += slot.io.lengthBytes
-    }
   }
 
   #logStoreError(slot: CommandSlot, status: number): void {
