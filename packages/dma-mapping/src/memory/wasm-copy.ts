@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { KernelError } from '@iolayers/kernel'
+
 interface WasmMemory {
   readonly buffer: ArrayBuffer
 }
@@ -49,12 +51,23 @@ export const WASM_BACKING_BYTES_MAX: number = WASM_PAGE_SIZE * WASM_MAX_PAGES
 
 /**
  * A WebAssembly memory of a fixed size, and the copy inside it. The size is rounded up to 64 KiB; no page is touched, so
- * what is never used costs no memory. It never grows: growing would detach every view.
+ * what is never used costs no memory. Throws ENOMEM. It never grows: growing would detach every view.
  */
 export function createWasmBacking(sizeBytes: number): { buffer: ArrayBuffer; copy: WasmCopy } {
   const pages = Math.ceil(sizeBytes / WASM_PAGE_SIZE)
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+  const memory = reserve(pages)
   const module = new WebAssembly.Module(moduleBytes())
   const instance = new WebAssembly.Instance(module, { m: { m: memory } })
   return { buffer: memory.buffer, copy: instance.exports.c }
+}
+
+/** The engine says no with a RangeError, whether it lacks memory or addresses. */
+function reserve(pages: number): WasmMemory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages })
+  } catch (error) {
+    throw new KernelError('ENOMEM', `no memory for a region of ${pages * WASM_PAGE_SIZE} bytes`, {
+      cause: error,
+    })
+  }
 }

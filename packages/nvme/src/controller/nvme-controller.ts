@@ -101,13 +101,7 @@ export class Controller implements NvmeController, StoreCompletion {
       { queueEntriesMax: this.queueEntriesMax, queuePairs: pairs },
       this,
     )
-    this.#traceCommand = kernel.tracer.point('nvmet_req_init', [
-      'sqid',
-      'cid',
-      'opcode',
-      'ranges',
-      'length',
-    ])
+    this.#traceCommand = kernel.tracer.point('nvmet_req_init', ['sqid', 'cid', 'opcode', 'nsid'])
     this.#poster = new CompletionPoster({
       kernel,
       bus,
@@ -347,18 +341,13 @@ export class Controller implements NvmeController, StoreCompletion {
     sq.outstanding++
     if (sq.id === 0) this.stats.adminCommands++
     else this.stats.ioCommands++
+    if (this.#traceCommand.enabled) {
+      const nsid = view.getUint32(at + SqeOffset.NSID, true)
+      this.#traceCommand.emit(sq.id, slot.commandId, slot.opcode, nsid)
+    }
     let status = this.#refused(sq, view, at)
     if (status === Status.SUCCESS) {
       status = sq.id === 0 ? runAdmin(this, slot, view, at) : runIo(this, slot, view, at)
-    }
-    if (this.#traceCommand.enabled) {
-      this.#traceCommand.emit(
-        sq.id,
-        slot.commandId,
-        slot.opcode,
-        slot.io.count,
-        slot.io.lengthBytes,
-      )
     }
     if (status === PENDING) return
     if (status !== Status.SUCCESS) {

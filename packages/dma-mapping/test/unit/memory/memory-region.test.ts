@@ -21,6 +21,10 @@ describe('wasm copy', () => {
     expect([...bytes.subarray(99, 103)]).toEqual([1, 2, 3, 4])
   })
 
+  it('refuses with ENOMEM what the engine cannot reserve', () => {
+    expect(() => createWasmBacking(2 ** 33)).toThrow(/no memory for a region of 8589934592 bytes/)
+  })
+
   it('reaches offsets of 2 GiB and more in a memory of 4 GiB that costs nothing until used', () => {
     const { buffer, copy } = createWasmBacking(2 ** 32)
     const bytes = new Uint8Array(buffer)
