@@ -252,6 +252,43 @@ describe('the virtual scheduler', () => {
     expect(() => wild.runReady()).toThrow('a strategy chose nobody')
   })
 
+  it('a strategy that chooses nobody at a choice point takes no depth of nesting with it', () => {
+    let wanted = 9
+    const scheduler = createVirtualScheduler({
+      strategy: { choose: () => 0, chooseNested: () => wanted },
+      nestingMax: 1,
+    })
+    let ran = false
+    scheduler.queue(
+      new DeferredCall('nested', () => {
+        ran = true
+      }),
+    )
+    expect(() => scheduler.choicePoint('x')).toThrow('a strategy chose nobody')
+    wanted = 0
+    scheduler.choicePoint('x')
+    expect(ran).toBe(true)
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('names a failure that nobody has joined yet among what is outstanding', () => {
+    const scheduler = fifo()
+    let seen: string[] = []
+    scheduler.spawn(
+      'lost',
+      (function* (): Op<void> {
+        throw new Error('lost')
+      })(),
+    )
+    scheduler.queue(
+      new DeferredCall('look', () => {
+        seen = scheduler.outstanding()
+      }),
+    )
+    expect(() => scheduler.runUntilIdle()).toThrow('lost')
+    expect(seen).toEqual(['task lost failed and was not joined'])
+  })
+
   it('sleeping where a task must not is refused at the place', () => {
     const scheduler = fifo()
     const queue = new WaitQueue(scheduler, 'q')
