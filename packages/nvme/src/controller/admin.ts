@@ -244,7 +244,7 @@ function getLogPage(controller: Controller, slot: CommandSlot, view: DataView, a
   if (page === null) return Status.INVALID_LOG_PAGE | STATUS_DNR
   if (offset % 4 !== 0 || offset > page.length || view.getUint32(at + SqeOffset.CDW13, true) !== 0)
     return INVALID_FIELD
-  if (lengthBytes > controller.logBytesMax) return INVALID_FIELD
+  if (lengthBytes > controller.transferBytesMax) return INVALID_FIELD
   const data = new Uint8Array(lengthBytes)
   data.set(page.subarray(offset, offset + lengthBytes))
   const status = sendData(controller, slot, view, at, data)

@@ -61,6 +61,8 @@ export class DataPointer {
   readonly #data: BusRange = new BusRange()
   readonly #list: BusRange = new BusRange()
   readonly #segment: SegmentCursor = new SegmentCursor()
+  readonly #gathered: Uint8Array = new Uint8Array(SGL_DESCRIPTOR_BYTES)
+  readonly #gatheredView: DataView = new DataView(this.#gathered.buffer)
 
   constructor(bus: BusMaster, init: DataPointerInit) {
     this.#bus = bus
@@ -185,11 +187,35 @@ export class DataPointer {
   #descriptor(segment: SegmentCursor, at: number, access: BusAccess, io: StoreIo): number {
     if (++segment.seen > segment.seenMax) return Status.INVALID_SGL_COUNT | STATUS_DNR
     const list = this.#list
-    if (this.#bus.translate(at, SGL_DESCRIPTOR_BYTES, Access.READ, list) < SGL_DESCRIPTOR_BYTES) {
-      return Status.DATA_TRANSFER_ERROR
+    const reached = this.#bus.translate(at, SGL_DESCRIPTOR_BYTES, Access.READ, list)
+    if (reached < SGL_DESCRIPTOR_BYTES) {
+      if (reached === 0 || !this.#gather(at, reached)) return Status.DATA_TRANSFER_ERROR
+      return this.#take(segment, this.#gatheredView, 0, access, io)
     }
-    const { view } = list.side
-    const { offset } = list
+    return this.#take(segment, list.side.view, list.offset, access, io)
+  }
+
+  /** Puts together a descriptor that lies across two pages: segments are aligned to 8 bytes only. False for a fault. */
+  #gather(at: number, firstBytes: number): boolean {
+    const list = this.#list
+    let done = 0
+    let part = firstBytes
+    while (part > 0) {
+      this.#gathered.set(list.side.bytes.subarray(list.offset, list.offset + part), done)
+      done += part
+      if (done === SGL_DESCRIPTOR_BYTES) return true
+      part = this.#bus.translate(at + done, SGL_DESCRIPTOR_BYTES - done, Access.READ, list)
+    }
+    return false
+  }
+
+  #take(
+    segment: SegmentCursor,
+    view: DataView,
+    offset: number,
+    access: BusAccess,
+    io: StoreIo,
+  ): number {
     const type = sglType(view, offset)
     if (sglSubType(view, offset) !== SglSubType.ADDRESS) return Status.SGL_TYPE_INVALID | STATUS_DNR
     if (type === SglType.SEGMENT || type === SglType.LAST_SEGMENT) {

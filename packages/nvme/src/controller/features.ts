@@ -14,6 +14,8 @@ const ARBITRATION_BURST_UNLIMITED = 7
 export class FeatureTable {
   readonly #defaults: ReadonlyMap<number, number>
   readonly #current: Map<number, number>
+  /** Volatile Write Cache, as every write needs it: false when a write has to be on the medium before it ends. */
+  writeCache = true
 
   constructor(queuePairs: number) {
     const zeroBased = queuePairs - 1
@@ -55,9 +57,10 @@ export class FeatureTable {
 
   set(id: number, value: number): void {
     this.#current.set(id, value)
+    if (id === FeatureId.VOLATILE_WRITE_CACHE) this.writeCache = (value & 1) !== 0
   }
 
   reset(): void {
-    for (const [id, value] of this.#defaults) this.#current.set(id, value)
+    for (const [id, value] of this.#defaults) this.set(id, value)
   }
 }

@@ -47,7 +47,7 @@ export function runIo(
   if (status !== Status.SUCCESS) return status
   io.op = isWrite ? StoreOp.WRITE : StoreOp.READ
   io.offsetBytes = firstBlock * namespace.blockBytes
-  slot.fua = isWrite && (cdw12 & FUA) !== 0
+  slot.fua = isWrite && ((cdw12 & FUA) !== 0 || !controller.features.writeCache)
   namespace.store.submit(io)
   return PENDING
 }

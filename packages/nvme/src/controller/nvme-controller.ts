@@ -46,8 +46,6 @@ import { CompletionQueue, SubmissionQueue } from './queues.ts'
 import { ControllerRegisters } from './registers.ts'
 
 const BURST = 64
-const LOG_BYTES_MAX = 1 << 20
-
 export function createNvmeController(
   components: { readonly kernel: Kernel; readonly bus: BusMaster },
   init: NvmeControllerInit = {},
@@ -66,7 +64,6 @@ export class Controller implements NvmeController, StoreCompletion {
   readonly queueEntriesMax: number
   readonly vectors: number
   readonly transferBytesMax: number
-  readonly logBytesMax: number = LOG_BYTES_MAX
   readonly stats: ControllerCounters = newCounters()
   pageBytes: number = PAGE_BYTES
   readonly #kernel: Kernel
@@ -249,15 +246,14 @@ export class Controller implements NvmeController, StoreCompletion {
 
   #stateChanges(): void {
     const { bar } = this
-    if (bar.wantsEnable) this.#enable()
-    if (!bar.wantsReset && !bar.wantsShutdown) return
     if (bar.wantsReset) this.#forgetQueues()
     // Ready goes away, and a shutdown is complete, only when no store can touch host memory any more.
-    if (this.outstanding > 0) return
-    if (bar.wantsReset) {
+    const still = this.outstanding === 0
+    if (bar.wantsReset && still) {
       bar.becomeDisabled()
       this.features.reset()
-    } else bar.becomeShutDown()
+    } else if (bar.wantsShutdown && still) bar.becomeShutDown()
+    if (bar.wantsEnable) this.#enable()
   }
 
   #enable(): void {

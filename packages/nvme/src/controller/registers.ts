@@ -45,6 +45,8 @@ export class ControllerRegisters implements RegisterBar {
   #acqLow = 0
   #acqHigh = 0
   #masked = 0
+  /** CC.EN went to 0: a reset is due even if EN is 1 again by the time that someone looks. */
+  #resetAsked = false
 
   constructor(
     init: { readonly queueEntriesMax: number; readonly queuePairs: number },
@@ -69,11 +71,12 @@ export class ControllerRegisters implements RegisterBar {
   }
 
   get wantsEnable(): boolean {
-    return (this.#cc & Cc.EN) !== 0 && (this.#csts & (Csts.RDY | Csts.CFS)) === 0
+    const enabled = (this.#cc & Cc.EN) !== 0 && !this.#resetAsked
+    return enabled && (this.#csts & (Csts.RDY | Csts.CFS)) === 0
   }
 
   get wantsReset(): boolean {
-    return (this.#cc & Cc.EN) === 0 && (this.#csts & (Csts.RDY | Csts.CFS | Csts.SHST_MASK)) !== 0
+    return this.#resetAsked
   }
 
   get wantsShutdown(): boolean {
@@ -107,6 +110,7 @@ export class ControllerRegisters implements RegisterBar {
   becomeDisabled(): void {
     this.#csts = 0
     this.#masked = 0
+    this.#resetAsked = false
   }
 
   becomeShutDown(): void {
@@ -199,6 +203,7 @@ export class ControllerRegisters implements RegisterBar {
   #writeCc(value: number): void {
     const before = this.#cc
     this.#cc = value
+    if ((before & Cc.EN) !== 0 && (value & Cc.EN) === 0) this.#resetAsked = true
     const notified = (value >>> Cc.SHN_SHIFT) & 3
     const changed = notified !== ((before >>> Cc.SHN_SHIFT) & 3)
     if (changed && notified !== 0 && (this.#csts & Csts.SHST_MASK) === 0) {

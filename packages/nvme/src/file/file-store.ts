@@ -33,7 +33,7 @@ export interface FileStoreInit {
 }
 
 export interface FileStore extends NamespaceStore {
-  /** Whether the file is open with O_DIRECT. */
+  /** Whether I/O goes to the file with O_DIRECT. */
   readonly direct: boolean
 }
 
@@ -59,9 +59,10 @@ class Store implements FileStore {
   readonly #idle: WaitQueue
   readonly views: ViewCache = new ViewCache()
   lastError: KernelError | null = null
-  direct: boolean
+  /** What I/O goes to: one of the two below, which are one where there is no O_DIRECT. */
   fd: number
-  readonly #retired: number[] = []
+  readonly #cachedFd: number
+  readonly #directFd: number
   #inFlight = 0
 
   constructor(kernel: Kernel, init: FileStoreInit) {
@@ -70,17 +71,21 @@ class Store implements FileStore {
     this.#readOnly = init.readOnly ?? false
     this.#idle = new WaitQueue(kernel.scheduler, `I/O on ${init.path}`)
     const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
-    const opened = openPreferDirect(init.path, access, init.direct ?? false)
-    this.fd = opened.fd
-    this.direct = opened.direct
-    const stat = fstatSync(this.fd)
+    this.#cachedFd = openSync(init.path, access)
+    const stat = fstatSync(this.#cachedFd)
     if (stat.isDirectory()) {
-      closeSync(this.fd)
+      closeSync(this.#cachedFd)
       throw new KernelError('EISDIR', `${init.path} is a directory`)
     }
+    this.#directFd = init.direct === true ? openDirect(this.#cachedFd, access) : this.#cachedFd
+    this.fd = this.#directFd
     this.#endBytes = stat.size
     const blockBytes = init.logicalBlockBytes ?? 512
     this.sizeBytes = init.sizeBytes ?? Math.ceil(stat.size / blockBytes) * blockBytes
+  }
+
+  get direct(): boolean {
+    return this.fd >= 0 && this.fd !== this.#cachedFd
   }
 
   submit(io: StoreIo): void {
@@ -102,8 +107,9 @@ class Store implements FileStore {
   *close(): Op<void> {
     yield* this.#idle.waitEvent(() => this.#inFlight === 0)
     if (this.fd < 0) return
-    for (const fd of [this.fd, ...this.#retired.splice(0)]) closeSync(fd)
     this.fd = -1
+    closeSync(this.#cachedFd)
+    if (this.#directFd !== this.#cachedFd) closeSync(this.#directFd)
     this.views.clear()
   }
 
@@ -137,15 +143,9 @@ class Store implements FileStore {
     return statusOfErrno('EIO', io.op)
   }
 
-  /** The file system refused O_DIRECT for an I/O: from now on through the page cache. */
+  /** The file system refused O_DIRECT for an I/O: from now on through the page cache. What is under way ends where it began. */
   giveUpDirect(): void {
-    if (!this.direct) return
-    const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
-    const fd = openSync(this.#path, access)
-    // Transfers that began on the old descriptor end on it, so it stays open until the end.
-    this.#retired.push(this.fd)
-    this.fd = fd
-    this.direct = false
+    this.fd = this.#cachedFd
   }
 }
 
@@ -295,20 +295,18 @@ class Transfer {
   }
 }
 
-function openPreferDirect(
-  path: string,
-  access: number,
-  direct: boolean,
-): { fd: number; direct: boolean } {
-  // Not every system has the flag.
+/**
+ * A second descriptor of the same file, with O_DIRECT; the one that is given where that is not to be had. By the descriptor and not by
+ * the name, which may mean another file by now.
+ */
+function openDirect(cachedFd: number, access: number): number {
+  // Linux alone has the flag here, and it has /proc.
   const flag: number | undefined = constants.O_DIRECT
-  if (!direct || flag === undefined) return { fd: openSync(path, access), direct: false }
+  if (flag === undefined) return cachedFd
   try {
-    return { fd: openSync(path, access | flag), direct: true }
-  } catch (error) {
-    const refused = error instanceof Error && 'code' in error && error.code === 'EINVAL'
-    if (!refused) throw error
-    return { fd: openSync(path, access), direct: false }
+    return openSync(`/proc/self/fd/${cachedFd}`, access | flag)
+  } catch {
+    return cachedFd
   }
 }
 

@@ -3,16 +3,20 @@
 
 // PRP entries and SGL descriptors, built here without the host's code, against a model that knows only which bytes of memory the data is in.
 
-import { PAGE_SIZE } from '@iolayers/dma-mapping'
+import { BusAccess, type BusMaster, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { createPrng, type Prng } from '@iolayers/kernel'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { StoreIo } from '../../../src/controller/contracts.ts'
+import { DataPointer } from '../../../src/controller/data-pointer.ts'
 import {
   NvmOpcode,
   PSDT_SHIFT,
   Psdt,
   SGL_DESCRIPTOR_BYTES,
   SglType,
+  SQE_BYTES,
+  SqeOffset,
   STATUS_CODE_MASK,
   STATUS_DNR,
   Status,
@@ -275,6 +279,36 @@ describe('SGLs', () => {
     const pieces = Array.from({ length: 256 }, (_, i) => ({ at: data + i * 1024, length: 512 }))
     const dptr = buildSgl(one.driver, pieces, () => 256)
     expectMoves(one, pieces, { flags: SGL_FLAGS, dptr }, 0, 256 * 512)
+  })
+})
+
+describe('a descriptor that lies across two pages', () => {
+  // Segments need to be aligned to 8 bytes only, and pages that are neighbours for the device need not be in memory.
+  it.each([8, 4, 1, 15])('with %i bytes in the first is read whole', (inFirst) => {
+    const { driver } = rig()
+    const { bus } = driver.device
+    const pagewise: BusMaster = {
+      enabled: true,
+      faultCount: 0,
+      translate: (addr, length, access, out) =>
+        bus.translate(addr, Math.min(length, PAGE_SIZE - (addr % PAGE_SIZE)), access, out),
+    }
+    const pointer = new DataPointer(pagewise, { pageBytes: PAGE_SIZE, sgl: true })
+    const io = new StoreIo(0, { storeDone: () => {} })
+    const at = driver.alloc(2 * PAGE_SIZE) + PAGE_SIZE - inFirst
+    const data = driver.alloc(PAGE_SIZE)
+    writeSglDescriptor(driver.view, at, SglType.DATA_BLOCK, driver.base + data, 100)
+    writeSglDescriptor(driver.view, at + 16, SglType.DATA_BLOCK, driver.base + data + 1000, 412)
+    const command = new DataView(new ArrayBuffer(SQE_BYTES))
+    command.setUint8(SqeOffset.FLAGS, SGL_FLAGS)
+    writeSglDescriptor(command, SqeOffset.DPTR, SglType.LAST_SEGMENT, driver.base + at, 32)
+    expect(pointer.resolve(command, 0, 512, BusAccess.WRITE, io)).toBe(Status.SUCCESS)
+    expect(io.offsets.slice(0, io.count)).toEqual([data, data + 1000])
+    expect(io.lengths.slice(0, io.count)).toEqual([100, 412])
+    // The second half out of reach is a fault, as any other.
+    const edge = driver.region.sizeBytes - inFirst
+    writeSglDescriptor(command, SqeOffset.DPTR, SglType.LAST_SEGMENT, driver.base + edge, 32)
+    expect(pointer.resolve(command, 0, 512, BusAccess.WRITE, io)).toBe(Status.DATA_TRANSFER_ERROR)
   })
 })
 

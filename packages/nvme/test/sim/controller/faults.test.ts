@@ -15,6 +15,7 @@ import {
   AdminOpcode,
   Csts,
   ErrorLogEntry,
+  FeatureId,
   getUint64,
   LogId,
   NvmOpcode,
@@ -61,6 +62,29 @@ describe('Force Unit Access', () => {
     expect(driver.exec(1, { ...write, opcode: NvmOpcode.READ }).status).toBe(0)
     expect(driver.exec(1, { ...write, cdw12: 0 }).status).toBe(0)
     expect(ops).toEqual([StoreOp.READ, StoreOp.WRITE])
+    driver.expectQuiet()
+  })
+
+  it('with the volatile write cache off every write is one', () => {
+    const ops: StoreOp[] = []
+    const { driver, page } = counted(ops)
+    const cache = (on: number) =>
+      driver.admin({
+        opcode: AdminOpcode.SET_FEATURES,
+        cdw10: FeatureId.VOLATILE_WRITE_CACHE,
+        cdw11: on,
+      })
+    expect(cache(0).status).toBe(0)
+    const write = { opcode: NvmOpcode.WRITE, nsid: 1, prp1: page }
+    expect(driver.exec(1, write).status).toBe(0)
+    expect(ops).toEqual([StoreOp.WRITE, StoreOp.FLUSH])
+    ops.length = 0
+    expect(driver.exec(1, { ...write, opcode: NvmOpcode.READ }).status).toBe(0)
+    expect(ops).toEqual([StoreOp.READ])
+    ops.length = 0
+    expect(cache(1).status).toBe(0)
+    expect(driver.exec(1, write).status).toBe(0)
+    expect(ops).toEqual([StoreOp.WRITE])
     driver.expectQuiet()
   })
 

@@ -324,6 +324,22 @@ describe('log pages', () => {
   })
 })
 
+describe('the largest transfer', () => {
+  it('holds for log pages too', () => {
+    const { driver } = RawDriver.ready({ mdtsBytes: 8192 })
+    const data = driver.alloc(3 * 4096)
+    const read = (bytes: number) =>
+      driver.admin({
+        opcode: AdminOpcode.GET_LOG_PAGE,
+        prp1: data,
+        prp2: data + 4096,
+        cdw10: LogId.SMART | ((bytes / 4 - 1) << 16),
+      })
+    expect(read(8192).status).toBe(0)
+    expect(read(8196).status).toBe(Status.INVALID_FIELD | STATUS_DNR)
+  })
+})
+
 describe('other admin commands', () => {
   it('an Abort aborts nothing, and says so', () => {
     const { driver } = RawDriver.ready()

@@ -110,9 +110,35 @@ describe('enable and disable', () => {
     driver.enable()
     expect(get(0).result).toBe(1)
   })
+
+  it('EN that goes 0 and 1 before anything runs is a reset all the same', () => {
+    const { driver } = RawDriver.ready()
+    driver.write(Reg.CC, driver.cc & ~Cc.EN)
+    driver.write(Reg.CC, driver.cc)
+    driver.idle()
+    expect(driver.read(Reg.CSTS)).toBe(Csts.RDY)
+    const before = driver.controller.stats.invalidDoorbells
+    // The I/O queues went with the reset.
+    driver.push(1, { opcode: 0, nsid: 1 })
+    driver.ring(1)
+    driver.idle()
+    expect(driver.controller.stats.invalidDoorbells).toBe(before + 1)
+    expect(driver.reap(1)).toEqual([])
+    expect(driver.disable()).toBe(0)
+    driver.expectQuiet()
+  })
 })
 
 describe('shutdown', () => {
+  it('of a disabled controller completes, and it can be enabled after', () => {
+    const driver = new RawDriver()
+    driver.write(Reg.CC, Shn.NORMAL << Cc.SHN_SHIFT)
+    driver.idle()
+    expect((driver.read(Reg.CSTS) & Csts.SHST_MASK) >> Csts.SHST_SHIFT).toBe(Shst.COMPLETE)
+    expect(driver.enable()).toBe(Csts.RDY)
+    driver.expectQuiet()
+  })
+
   it.each([Shn.NORMAL, Shn.ABRUPT])('kind %i completes, and a reset leads back', (kind) => {
     const { driver } = RawDriver.ready()
     driver.write(Reg.CC, driver.cc | (kind << Cc.SHN_SHIFT))

@@ -4,7 +4,9 @@
 import {
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -174,6 +176,43 @@ describe('O_DIRECT', () => {
     expect(store.lastError).toBeNull()
     expect(typeof store.direct).toBe('boolean')
     await close()
+  })
+
+  it('that is given up stays with the file that was opened, whatever its name means now', async () => {
+    const { path, places, one, exec, close } = setup('q'.repeat(8192), { direct: true })
+    rmSync(path)
+    writeFileSync(path, 'other'.repeat(2000))
+    places.prepare(one.io, StoreOp.READ, 0, [1, 511])
+    expect(await exec()).toBe(0)
+    expect(places.get(one.io).every((byte) => byte === 0x71)).toBe(true)
+    await close()
+  })
+
+  it('that is given up for a file without a name any more', async () => {
+    const { path, places, one, exec, close } = setup('q'.repeat(8192), { direct: true })
+    rmSync(path)
+    places.prepare(one.io, StoreOp.READ, 0, [1, 511])
+    expect(await exec()).toBe(0)
+    expect(places.get(one.io).every((byte) => byte === 0x71)).toBe(true)
+    await close()
+  })
+
+  it.runIf(existsSync('/proc/self/fd'))('every descriptor is given back', async () => {
+    const open = () =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory)
+        } catch {
+          return false
+        }
+      })
+    const { places, one, exec, close } = setup('q'.repeat(8192), { direct: true })
+    places.prepare(one.io, StoreOp.READ, 0, [1, 511])
+    expect(await exec()).toBe(0)
+    expect(open().length).toBeGreaterThan(0)
+    await close()
+    expect(() => setup('', { path: directory, readOnly: true, direct: true })).toThrow(/directory/)
+    expect(open()).toEqual([])
   })
 
   it('asks for nothing when it is not asked', async () => {
