@@ -1,56 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import {
-  File,
-  type FileOperations,
-  type Kernel,
-  KernelError,
-  type Op,
-  OpenFlags,
-} from '@iolayers/kernel'
-import { IterSession } from './iter-session.ts'
+import { type Kernel, KernelError } from '@iolayers/kernel'
+import { type IterLink, Link, type LinkHost } from './iter-link.ts'
 import type { IterProgram, IterTarget } from './iter-target.ts'
 
-/** A program attached to a target. @see kernel/bpf/bpf_iter.c struct bpf_iter_link */
-export interface IterLink<T> {
-  readonly targetName: string
-  /**
-   * Opens an iterator: a read-only file, which may be installed in a descriptor table. Reading gives bytes, 0 at the end, and throws EAGAIN when
-   * the program asked for a retry, E2BIG for a record larger than the iterator's buffer. It has no seek.
-   */
-  open(): File
-  /** Iterators that are open already keep the program that they were opened with. */
-  replaceProgram(program: IterProgram<T>): void
-  showFdinfo(): string
-}
-
-export interface RegisteredTarget<T> {
+export interface RegisteredTarget<T, L = void> {
   readonly name: string
-  /** Throws ENOENT once the target is unregistered. */
-  attach(program: IterProgram<T>): IterLink<T>
-  /** Links and open iterators stay usable. */
+  /**
+   * Attaches a program, with the parameters of the target where it has any. Throws ENOENT once the target is unregistered, and what the
+   * target refuses its parameters with.
+   */
+  attach(program: IterProgram<T>, linkInfo: L): IterLink<T>
+  /** Links and open iterators stay usable. Idempotent. @see kernel/bpf/bpf_iter.c bpf_iter_unreg_target */
   unregister(): void
 }
 
 export interface BpfIter {
-  /** Throws EEXIST for a name that is taken. */
-  registerTarget<T, P>(target: IterTarget<T, P>): RegisteredTarget<T>
+  /** Throws EEXIST for a name that is taken. @see kernel/bpf/bpf_iter.c bpf_iter_reg_target */
+  registerTarget<T, P, L = void, A = void>(target: IterTarget<T, P, L, A>): RegisteredTarget<T, L>
   readonly targetNames: readonly string[]
   /** Iterators open now. */
   readonly open: number
+  /** Links attached now. */
+  readonly links: number
 }
 
-/** The targets of one stack, and the iterators opened on them. */
-export function createBpfIter(components: { kernel: Kernel }): BpfIter {
+/** The targets of one stack, the links that programs have to them, and the iterators opened on those. */
+export function createBpfIter(components: { readonly kernel: Kernel }): BpfIter {
   return new BpfIterService(components.kernel)
 }
 
-class BpfIterService implements BpfIter {
+class BpfIterService implements BpfIter, LinkHost {
   readonly kernel: Kernel
   readonly #names = new Set<string>()
-  #sessions = 0
+  #sessionIds = 0
+  #linkIds = 0
   open = 0
+  links = 0
 
   constructor(kernel: Kernel) {
     this.kernel = kernel
@@ -61,11 +48,23 @@ class BpfIterService implements BpfIter {
   }
 
   nextSessionId(): number {
-    this.#sessions += 1
-    return this.#sessions
+    this.#sessionIds += 1
+    return this.#sessionIds
   }
 
-  registerTarget<T, P>(target: IterTarget<T, P>): RegisteredTarget<T> {
+  opened(): void {
+    this.open += 1
+  }
+
+  closed(): void {
+    this.open -= 1
+  }
+
+  released(): void {
+    this.links -= 1
+  }
+
+  registerTarget<T, P, L, A>(target: IterTarget<T, P, L, A>): RegisteredTarget<T, L> {
     const name = target.target
     if (this.#names.has(name)) {
       throw new KernelError('EEXIST', `iterator target ${name} is already registered`)
@@ -74,8 +73,8 @@ class BpfIterService implements BpfIter {
     let registered = true
     return {
       name,
-      attach: (program) => {
-        if (registered) return new Link(this, target, program)
+      attach: (program, linkInfo) => {
+        if (registered) return this.#attach(target, program, linkInfo)
         throw new KernelError('ENOENT', `iterator target ${name} is not registered`)
       },
       unregister: () => {
@@ -85,52 +84,16 @@ class BpfIterService implements BpfIter {
       },
     }
   }
-}
 
-class Link<T, P> implements IterLink<T> {
-  readonly #service: BpfIterService
-  readonly #target: IterTarget<T, P>
-  #program: IterProgram<T>
-
-  constructor(service: BpfIterService, target: IterTarget<T, P>, program: IterProgram<T>) {
-    this.#service = service
-    this.#target = target
-    this.#program = program
-  }
-
-  get targetName(): string {
-    return this.#target.target
-  }
-
-  replaceProgram(program: IterProgram<T>): void {
-    this.#program = program
-  }
-
-  showFdinfo(): string {
-    return `target_name:\t${this.#target.target}\n${this.#target.showFdinfo()}`
-  }
-
-  open(): File {
-    const service = this.#service
-    const session = new IterSession(
-      service.kernel,
-      this.#target,
-      this.#program,
-      service.nextSessionId(),
-    )
-    service.open += 1
-    const ops: FileOperations = {
-      release: () => {
-        service.open -= 1
-        session.close()
-      },
-      read: (_file: File, target: Uint8Array, offset: number, length: number): Op<number> =>
-        session.read(target, offset, length),
-      showFdinfo: () => this.showFdinfo(),
-    }
-    return new File(service.kernel, ops, {
-      name: 'bpf_iter',
-      flags: OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC,
-    })
+  #attach<T, P, L, A>(
+    target: IterTarget<T, P, L, A>,
+    program: IterProgram<T>,
+    linkInfo: L,
+  ): IterLink<T> {
+    // A target without the hook declares no A: it is void.
+    const aux = target.attachTarget?.(linkInfo) as A
+    this.#linkIds += 1
+    this.links += 1
+    return new Link(this, this.#linkIds, target, program, aux)
   }
 }
