@@ -1,25 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { BusAccess, BusRange, type Device, DmaDirection, type SgTable } from '@iolayers/dma-mapping'
-import { assert, type Op, WaitQueue, WorkItem, yieldNow } from '@iolayers/kernel'
+import {
+  BusAccess,
+  BusRange,
+  type Device,
+  DmaDirection,
+  PAGE_SIZE,
+  type SgTable,
+} from '@iolayers/dma-mapping'
+import { assert, KernelError, type Op, WaitQueue, WorkItem, yieldNow } from '@iolayers/kernel'
 import { type DmaBuf, type DmaBufAttachment, DmaFence, DmaResvUsage } from '../../src/index.ts'
 import { fenceOps, type Rig } from '../support.ts'
+import type { PageGuard } from './page-guard.ts'
 
 const DIRECTION = DmaDirection.BIDIRECTIONAL
 
+export interface SimImporterInit {
+  /** Tells about accesses to pages that are not the buffer's any more. */
+  readonly guard?: PageGuard
+  /** Syncs each word before and after its DMA, and nothing else. */
+  readonly skipCpuSync?: boolean
+  /** When it is told to let go: waits there for the last DMA, instead of leaving a fence. */
+  readonly drain?: boolean
+  readonly makeFence?: () => DmaFence
+  /** Told of the fence that it leaves. */
+  readonly onFence?: (fence: DmaFence) => void
+}
+
+/** Device addresses of a buffer, and whose pages they were when they were made. */
+export class DeviceView {
+  readonly device: Device
+  readonly table: SgTable
+  readonly #guard: PageGuard | null
+  readonly #numbers: readonly number[]
+  readonly #range: BusRange
+
+  constructor(device: Device, table: SgTable, guard: PageGuard | null) {
+    this.device = device
+    this.table = table
+    this.#guard = guard
+    this.#range = new BusRange()
+    const numbers: number[] = []
+    for (let i = 0; guard !== null && i < table.origNents; i++) {
+      for (let done = 0; done < table.lengthAt(i); done += PAGE_SIZE) {
+        numbers.push(guard.numberOf(table.frameAt(i) + done / PAGE_SIZE))
+      }
+    }
+    this.#numbers = numbers
+  }
+
+  /** Adds 1 to the word at `offset` by DMA, in two accesses with time in between. Gives the word before. */
+  *increment(offset: number, sync: boolean, between: () => Op<void>): Op<number> {
+    const address = this.#addressOf(offset)
+    if (sync) this.device.dma.syncSingleForDevice(address, 4, DIRECTION)
+    const value = this.#access(offset, address, BusAccess.READ).getInt32(0, true)
+    yield* between()
+    this.#access(offset, address, BusAccess.WRITE).setInt32(0, value + 1, true)
+    if (sync) this.device.dma.syncSingleForCpu(address, 4, DIRECTION)
+    return value
+  }
+
+  #addressOf(offset: number): number {
+    const { table } = this
+    let [i, start] = [0, 0]
+    while (offset >= start + table.dmaLengthAt(i)) {
+      start += table.dmaLengthAt(i)
+      i++
+    }
+    return table.dmaAddressAt(i) + offset - start
+  }
+
+  #access(offset: number, address: number, access: BusAccess): DataView {
+    const range = this.#range
+    assert(this.device.bus.translate(address, 4, access, range) === 4, 'an IOMMU fault')
+    const number = this.#numbers[Math.floor(offset / PAGE_SIZE)]
+    assert(this.#guard === null || number !== undefined, 'an access beyond the buffer')
+    this.#guard?.assertSame(range.region.baseAddr + range.offset, number ?? 0)
+    return new DataView(range.bytes.buffer, range.bytes.byteOffset + range.offset, 4)
+  }
+}
+
 /** One generation of addresses. */
 interface Generation {
-  readonly table: SgTable
+  readonly view: DeviceView
   readonly fence: DmaFence
   readonly unmap: WorkItem
   active: number
   dead: boolean
+  /** Whether the fence tells of the last DMA; otherwise `invalidate` waits for it. */
+  fenced: boolean
 }
 
 /**
- * The smallest importer that follows the rules: it maps on demand, counts the DMA under way, leaves a fence when it is told to let go, and
- * unmaps from the reclaim work queue.
+ * The smallest importer that follows the rules: it maps on demand, counts the DMA under way, leaves a fence when it is told to let go (or
+ * waits, when there is no room for one), and unmaps from the reclaim work queue.
  */
 export class SimImporter {
   readonly attachment: DmaBufAttachment
@@ -27,34 +102,35 @@ export class SimImporter {
   maps = 0
   readonly #rig: Rig
   readonly #dmabuf: DmaBuf
-  readonly #range: BusRange
-  readonly #allUnmapped: WaitQueue
+  readonly #init: SimImporterInit
+  readonly #changed: WaitQueue
   #current: Generation | null = null
   #mapped = 0
 
-  constructor(rig: Rig, dmabuf: DmaBuf, device: Device) {
+  constructor(rig: Rig, dmabuf: DmaBuf, device: Device, init: SimImporterInit = {}) {
     this.#rig = rig
     this.#dmabuf = dmabuf
+    this.#init = init
     this.device = device
-    this.#range = new BusRange()
-    this.#allUnmapped = new WaitQueue(rig.scheduler, 'importer: all unmapped')
+    this.#changed = new WaitQueue(rig.scheduler, 'importer: DMA to end or tables to be unmapped')
     dmabuf.get()
     this.attachment = dmabuf.dynamicAttach(device, {
       allowPeer2peer: false,
+      skipCpuSync: init.skipCpuSync ?? false,
       invalidateMappings: () => this.#invalidate(),
     })
   }
 
-  /** Adds 1 to the word at `offset`, in two DMA accesses with time in between. */
-  *increment(offset: number): Op<void> {
-    const generation = yield* this.#activate()
+  /** Adds 1 to the word at `offset` by DMA. Gives the word before. */
+  *increment(offset: number): Op<number> {
     const { scheduler } = this.#rig
-    const value = this.#access(generation, offset, BusAccess.READ).getInt32(0, true)
-    yield* yieldNow(scheduler)
-    this.#access(generation, offset, BusAccess.WRITE).setInt32(0, value + 1, true)
+    const generation = yield* this.#activate()
+    const sync = this.#init.skipCpuSync === true
+    const value = yield* generation.view.increment(offset, sync, () => yieldNow(scheduler))
     yield* yieldNow(scheduler)
     generation.active--
     if (generation.dead && generation.active === 0) this.#drained(generation)
+    return value
   }
 
   *close(): Op<void> {
@@ -62,7 +138,7 @@ export class SimImporter {
     yield* resv.lock(null)
     yield* this.#invalidate()
     resv.unlock()
-    yield* this.#allUnmapped.waitEvent(() => this.#mapped === 0)
+    yield* this.#changed.waitEvent(() => this.#mapped === 0)
     this.#dmabuf.detach(this.attachment)
     this.#dmabuf.put()
   }
@@ -84,9 +160,10 @@ export class SimImporter {
       const left = yield* resv.waitTimeout(DmaResvUsage.KERNEL, false, 1e9)
       assert(left > 0, 'an exporter fence did not signal')
       const table = yield* this.#dmabuf.mapAttachment(this.attachment, DIRECTION)
-      const fence = new DmaFence(this.#rig.kernel, fenceOps)
+      const view = new DeviceView(this.device, table, this.#init.guard ?? null)
+      const fence = this.#init.makeFence?.() ?? new DmaFence(this.#rig.kernel, fenceOps)
       const unmap = new WorkItem('unmap', () => this.#unmap(generation))
-      const generation: Generation = { table, fence, unmap, active: 0, dead: false }
+      const generation: Generation = { view, fence, unmap, active: 0, dead: false, fenced: false }
       this.#current = generation
       this.#mapped++
       this.maps++
@@ -99,38 +176,42 @@ export class SimImporter {
   *#invalidate(): Op<void> {
     const generation = this.#current
     if (generation === null) return
-    const { resv } = this.#dmabuf
     this.#current = null
-    resv.reserveFences(1)
-    generation.fence.init(this.#rig.core.fenceContextAlloc(1), 1)
-    resv.addFence(generation.fence, DmaResvUsage.BOOKKEEP)
     generation.dead = true
+    generation.fenced = this.#init.drain !== true && this.#addFence(generation)
     if (generation.active === 0) this.#drained(generation)
+    if (generation.fenced) return
+    yield* this.#changed.waitEvent(() => generation.active === 0)
+  }
+
+  /** False when there is no room for it. */
+  #addFence({ fence }: Generation): boolean {
+    const { resv } = this.#dmabuf
+    try {
+      resv.reserveFences(1)
+    } catch (error) {
+      assert(error instanceof KernelError && error.code === 'ENOMEM', 'slots cannot be reserved')
+      return false
+    }
+    fence.init(this.#rig.core.fenceContextAlloc(1), 1)
+    resv.addFence(fence, DmaResvUsage.BOOKKEEP)
+    this.#init.onFence?.(fence)
+    return true
   }
 
   #drained(generation: Generation): void {
-    generation.fence.signal()
+    if (generation.fenced) generation.fence.signal()
+    generation.fence.put()
+    this.#changed.wakeUpAll()
     this.#rig.kernel.reclaimWq.queue(generation.unmap)
   }
 
-  *#unmap(generation: Generation): Op<void> {
+  *#unmap({ view }: Generation): Op<void> {
     const { resv } = this.#dmabuf
     yield* resv.lock(null)
-    this.#dmabuf.unmapAttachment(this.attachment, generation.table, DIRECTION)
+    this.#dmabuf.unmapAttachment(this.attachment, view.table, DIRECTION)
     resv.unlock()
     this.#mapped--
-    this.#allUnmapped.wakeUpAll()
-  }
-
-  #access(generation: Generation, offset: number, access: BusAccess): DataView {
-    let [i, start] = [0, 0]
-    while (offset >= start + generation.table.dmaLengthAt(i)) {
-      start += generation.table.dmaLengthAt(i)
-      i++
-    }
-    const address = generation.table.dmaAddressAt(i) + offset - start
-    const range = this.#range
-    assert(this.device.bus.translate(address, 4, access, range) === 4, 'an IOMMU fault')
-    return new DataView(range.bytes.buffer, range.bytes.byteOffset + range.offset, 4)
+    this.#changed.wakeUpAll()
   }
 }
