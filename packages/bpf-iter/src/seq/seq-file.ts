@@ -36,6 +36,12 @@ export class SeqFile {
     return this.#sizeBytes
   }
 
+  /** The buffer, of `sizeBytes`. What is held begins at `fromBytes`, or at 0 while records are being added. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= new Uint8Array(this.#sizeBytes)
+    return this.#bytes
+  }
+
   /** @see include/linux/seq_file.h seq_has_overflowed */
   get overflowed(): boolean {
     return this.countBytes === this.#sizeBytes
@@ -45,7 +51,7 @@ export class SeqFile {
   write(data: Uint8Array): number {
     const end = this.countBytes + data.length
     if (end >= this.#sizeBytes) return this.#overflow()
-    this.#buffer().set(data, this.countBytes)
+    this.bytes.set(data, this.countBytes)
     this.countBytes = end
     return 0
   }
@@ -53,7 +59,7 @@ export class SeqFile {
   /** Writes text as UTF-8; 0 or -1. @see fs/seq_file.c seq_puts */
   puts(text: string): number {
     if (this.overflowed) return -1
-    const free = this.#buffer().subarray(this.countBytes, this.#sizeBytes - 1)
+    const free = this.bytes.subarray(this.countBytes, this.#sizeBytes - 1)
     const { read, written } = this.#encoder.encodeInto(text, free)
     if (read < text.length) return this.#overflow()
     this.countBytes += written
@@ -63,7 +69,7 @@ export class SeqFile {
   /** Writes one byte; 0 or -1. The one write that may take the last byte, which counts as overflow. @see fs/seq_file.c seq_putc */
   putc(byte: number): number {
     if (this.overflowed) return -1
-    this.#buffer()[this.countBytes] = byte
+    this.bytes[this.countBytes] = byte
     this.countBytes += 1
     return 0
   }
@@ -126,14 +132,9 @@ export class SeqFile {
   drain(target: Uint8Array, offset: number, length: number): number {
     const taken = Math.min(this.countBytes, length)
     if (taken === 0) return 0
-    target.set(this.#buffer().subarray(this.fromBytes, this.fromBytes + taken), offset)
+    target.set(this.bytes.subarray(this.fromBytes, this.fromBytes + taken), offset)
     this.skip(taken)
     return taken
-  }
-
-  #buffer(): Uint8Array {
-    this.#bytes ??= new Uint8Array(this.#sizeBytes)
-    return this.#bytes
   }
 
   #overflow(): number {
