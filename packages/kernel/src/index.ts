@@ -7,6 +7,15 @@ export { Ability } from './fs/ability.ts'
 export { createFdTable, type FdTable } from './fs/fd-table.ts'
 export { File, type FileInit, type FileOperations, OpenFlags } from './fs/file.ts'
 export {
+  DEFAULT_POLLMASK,
+  PollEvents,
+  PollQueue,
+  PollQueueEntry,
+  type PollTable,
+  vfsPoll,
+} from './fs/poll.ts'
+export { type PollEntry, pollFiles } from './fs/poll-files.ts'
+export {
   type CheckReport,
   createKernel,
   type Kernel,

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts'
 import type { Op } from '../sched/op.ts'
 import { RefCount } from '../sync/refcount.ts'
 import type { Ability } from './ability.ts'
+import type { PollTable } from './poll.ts'
 
 /** Open flags with the values of x86. @see include/uapi/asm-generic/fcntl.h */
 export const OpenFlags = {
@@ -31,7 +32,11 @@ export interface FileOperations {
   /** Bytes read into `target` from `offset` on, 0 at the end. Throws KernelError. */
   read?(file: File, target: Uint8Array, offset: number, length: number): Op<number>
   llseek?(file: File, offsetBytes: number, whence: number): number
-  poll?(file: File): number
+  /**
+   * What the file is ready for. Leaves word in `table`, unless that is null, about every queue that wakes up when this changes, before it
+   * looks. @see vfs_poll
+   */
+  poll?(file: File, table: PollTable | null): Op<number>
   showFdinfo?(file: File): string
 }
 
