@@ -64,7 +64,8 @@ export function* dynamicDevice(
     })
     // The importer has a reference of its own.
     dmabuf.put()
-    const io = (at: number): Op<void> => deviceIo(world, dmabuf, importer, at, skipCpuSync)
+    const io = (at: number): Op<void> =>
+      world.watched(deviceIo(world, dmabuf, importer, at, skipCpuSync))
     const tasks = [slot, slot + 1].map((at) => rig.scheduler.spawn(`io ${device.name}`, io(at)))
     yield* joinAll(rig.scheduler, tasks)
     world.counts.maps += importer.maps
@@ -108,6 +109,7 @@ export function* staticDevice(world: SimWorld, device: Device, slot: number): Op
       world.counted(dmabuf, offset, yield* view.increment(offset, false, () => world.pause()))
       yield* dmabuf.resv.lock(null)
       world.took(dmabuf)
+      view.close()
       dmabuf.unmapAttachment(attachment, table, DIRECTION)
       world.unlock(dmabuf)
     }

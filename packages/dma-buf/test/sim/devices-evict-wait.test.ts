@@ -98,11 +98,15 @@ function runSeed(play: Play, seed: number, counts: SimCounts, traced = false): s
   const body = function* (): Op<void> {
     yield* joinAll(
       scheduler,
-      cast.map((op, i) => scheduler.spawn(`actor ${i}`, op)),
+      cast.map((op, i) => scheduler.spawn(`actor ${i}`, world.watched(op))),
     )
   }
-  world.rig.run(body())
-  world.finish()
+  try {
+    world.rig.run(body())
+    world.finish()
+  } catch (error) {
+    throw world.firstError ?? error
+  }
   return traced ? JSON.stringify([events, scheduler.choices, scheduler.nowNs()]) : ''
 }
 

@@ -31,7 +31,7 @@ export function* transactions(world: SimWorld, active: ActiveTransactions): Op<v
     const locked = yield* lockAll(world, buffers, active)
     if (locked !== null) {
       for (const dmabuf of locked.buffers) {
-        yield* changeFences(world, dmabuf, timeline)
+        changeFences(world, dmabuf, timeline)
         if (world.prng.below(2) === 0) yield* yieldNow(world.rig.scheduler)
       }
       for (const dmabuf of locked.buffers) world.unlock(dmabuf)
@@ -111,29 +111,50 @@ function* lockRest(
 }
 
 /** With the lock held: adds some, replaces some. */
-function* changeFences(world: SimWorld, dmabuf: DmaBuf, timeline: Timeline): Op<void> {
-  const { lab, prng } = world
+function changeFences(world: SimWorld, dmabuf: DmaBuf, timeline: Timeline): void {
+  const { prng } = world
   const log = world.log(dmabuf)
   log.check()
   for (let i = prng.below(3); i > 0; i--) {
     try {
-      dmabuf.resv.reserveFences(1)
+      dmabuf.resv.reserveFences(2)
     } catch (error) {
       world.expectError(error, 'ENOMEM')
       return
     }
-    const own = prng.below(2) === 0
-    const { fence, start } = lab.make(own ? timeline : null)
-    const usage = world.oneOf(USAGES)
-    if (own) fence.init(timeline.context, ++timeline.seqno)
-    else fence.init(world.rig.core.fenceContextAlloc(1), 1)
-    dmabuf.resv.addFence(fence, usage)
-    log.added(fence, usage)
-    start()
-    fence.put()
-    if (!own && prng.below(3) === 0) replace(world, dmabuf, fence)
+    if (prng.below(2) === 0) addOfTimeline(world, dmabuf, timeline)
+    else addAlone(world, dmabuf)
     log.check()
   }
+}
+
+/** One or two of a queue of a device, not always in the order in which they will signal. */
+function addOfTimeline(world: SimWorld, dmabuf: DmaBuf, timeline: Timeline): void {
+  const count = 1 + world.prng.below(2)
+  const made = Array.from({ length: count }, () => world.lab.make(timeline))
+  for (const { fence } of made) fence.init(timeline.context, ++timeline.seqno)
+  if (world.prng.below(2) === 0) made.reverse()
+  for (const { fence } of made) add(world, dmabuf, fence)
+  made.sort((a, b) => a.fence.seqno - b.fence.seqno)
+  for (const { fence, start } of made) {
+    start()
+    fence.put()
+  }
+}
+
+function addAlone(world: SimWorld, dmabuf: DmaBuf): void {
+  const { fence, start } = world.lab.make(null)
+  fence.init(world.rig.core.fenceContextAlloc(1), 1)
+  add(world, dmabuf, fence)
+  start()
+  fence.put()
+  if (world.prng.below(2) === 0) replace(world, dmabuf, fence)
+}
+
+function add(world: SimWorld, dmabuf: DmaBuf, fence: DmaFence): void {
+  const usage = world.oneOf(USAGES)
+  dmabuf.resv.addFence(fence, usage)
+  world.log(dmabuf).added(fence, usage)
 }
 
 /** The work of `old` was overtaken: another fence stands for it. */
@@ -249,7 +270,6 @@ function* useCallbacks(world: SimWorld, fence: DmaFence): Op<void> {
 export function* signaller(world: SimWorld): Op<void> {
   for (let round = 0; round < 8; round++) {
     yield* world.pause()
-    const tasks = [...world.interruptible]
-    tasks[world.prng.below(Math.max(1, tasks.length))]?.signal()
+    world.interrupt()
   }
 }

@@ -33,6 +33,7 @@ export class DeviceView {
   readonly device: Device
   readonly table: SgTable
   readonly #guard: PageGuard | null
+  readonly #frames: readonly number[]
   readonly #numbers: readonly number[]
   readonly #range: BusRange
 
@@ -41,13 +42,14 @@ export class DeviceView {
     this.table = table
     this.#guard = guard
     this.#range = new BusRange()
-    const numbers: number[] = []
-    for (let i = 0; guard !== null && i < table.origNents; i++) {
-      for (let done = 0; done < table.lengthAt(i); done += PAGE_SIZE) {
-        numbers.push(guard.numberOf(table.frameAt(i) + done / PAGE_SIZE))
-      }
-    }
-    this.#numbers = numbers
+    this.#frames = guard === null ? [] : framesOf(table)
+    this.#numbers = this.#frames.map((frame) => guard?.numberOf(frame) ?? 0)
+    for (const frame of this.#frames) guard?.mapped(frame, 1)
+  }
+
+  /** Right before the table is unmapped. */
+  close(): void {
+    for (const frame of this.#frames) this.#guard?.mapped(frame, -1)
   }
 
   /** Adds 1 to the word at `offset` by DMA, in two accesses with time in between. Gives the word before. */
@@ -79,6 +81,16 @@ export class DeviceView {
     this.#guard?.assertSame(range.region.baseAddr + range.offset, number ?? 0)
     return new DataView(range.bytes.buffer, range.bytes.byteOffset + range.offset, 4)
   }
+}
+
+function framesOf(table: SgTable): number[] {
+  const frames: number[] = []
+  for (let i = 0; i < table.origNents; i++) {
+    for (let done = 0; done < table.lengthAt(i); done += PAGE_SIZE) {
+      frames.push(table.frameAt(i) + done / PAGE_SIZE)
+    }
+  }
+  return frames
 }
 
 /** One generation of addresses. */
@@ -209,6 +221,7 @@ export class SimImporter {
   *#unmap({ view }: Generation): Op<void> {
     const { resv } = this.#dmabuf
     yield* resv.lock(null)
+    view.close()
     this.#dmabuf.unmapAttachment(this.attachment, view.table, DIRECTION)
     resv.unlock()
     this.#mapped--

@@ -17,12 +17,15 @@ export class PageGuard {
   /** Of the allocation that each frame belongs to; 0 when it is free. */
   readonly #numbers: Map<number, number>
   readonly #poisoned: Set<number>
+  /** How many devices have each frame mapped. */
+  readonly #mapped: Map<number, number>
   #last = 0
 
   constructor(memory: PhysicalMemory) {
     this.#memory = memory
     this.#numbers = new Map()
     this.#poisoned = new Set()
+    this.#mapped = new Map()
     const alloc = memory.allocPages.bind(memory)
     const free = memory.freePages.bind(memory)
     memory.allocPages = (order) => {
@@ -52,6 +55,13 @@ export class PageGuard {
     assert(now === number, 'an access to a page that now belongs to somebody else')
   }
 
+  /** A device can reach the frame from now on, or no more: one that it can reach may not be freed. */
+  mapped(frame: number, by: 1 | -1): void {
+    const count = (this.#mapped.get(frame) ?? 0) + by
+    if (count === 0) this.#mapped.delete(frame)
+    else this.#mapped.set(frame, count)
+  }
+
   /** Nobody wrote to a page after it was freed. */
   assertPoison(): void {
     for (const frame of this.#poisoned) this.#checkPoison(frame)
@@ -69,6 +79,7 @@ export class PageGuard {
 
   #freed(frame: number): void {
     assert(this.#numbers.delete(frame), 'a page was freed that was not allocated')
+    assert(!this.#mapped.has(frame), 'a page was freed that a device can still reach')
     this.#poisoned.add(frame)
     for (const bytes of this.#sides(frame)) bytes.fill(POISON)
   }

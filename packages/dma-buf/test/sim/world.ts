@@ -86,10 +86,12 @@ export class SimWorld {
   readonly interruptible: Set<Task>
   /** Locks of reservation objects that actors hold. */
   readonly holders: Map<DmaBuf, Task>
+  firstError: unknown
   readonly #freeBefore: number
   readonly #logs: Map<number, ReservationLog>
   readonly #userOrders: Map<number, Mutex>
   readonly #words: Map<string, number>
+  readonly #signalledNs: Map<Task, number>
 
   constructor({ seed, counts, nonCoherent }: SimWorldInit) {
     const prng = createPrng(seed * 7 + 3)
@@ -112,11 +114,13 @@ export class SimWorld {
         coherent: i === 2 || !nonCoherent || i === prng.below(2),
       })
     })
+    this.firstError = null
     this.interruptible = new Set()
     this.holders = new Map()
     this.#logs = new Map()
     this.#userOrders = new Map()
     this.#words = new Map()
+    this.#signalledNs = new Map()
   }
 
   oneOf<T>(all: readonly T[]): T {
@@ -197,9 +201,30 @@ export class SimWorld {
       this.counts.interrupted++
       return null
     } finally {
+      const late = task.signalPending && this.#signalledNs.get(task) !== this.rig.scheduler.nowNs()
       this.interruptible.delete(task)
       task.clearSignal()
+      assert(!late, 'a wait went on though a signal had come')
     }
+  }
+
+  /** Keeps the first failure of all: what comes after it is often only somebody who waits for the one who failed. */
+  *watched(actor: Op<void>): Op<void> {
+    try {
+      yield* actor
+    } catch (error) {
+      this.firstError ??= error
+      throw error
+    }
+  }
+
+  /** Sends a signal to one of those who can take one. */
+  interrupt(): void {
+    const tasks = [...this.interruptible]
+    const task = tasks[this.prng.below(Math.max(1, tasks.length))]
+    if (task === undefined || task.signalPending) return
+    this.#signalledNs.set(task, this.rig.scheduler.nowNs())
+    task.signal()
   }
 
   expectError(error: unknown, ...codes: readonly string[]): void {
