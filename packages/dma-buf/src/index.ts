@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+export { DMA_BUF_NAME_MAX } from './buf/buffer-name.ts'
 export type {
   BufferView,
   DmaBuf,
   DmaBufAttachment,
+  DmaBufCpuAccess,
   DmaBufImporterOps,
+  DmaBufImporting,
+  DmaBufMapping,
   DmaBufOps,
+  DmaBufVma,
+  DmaBufVmOps,
 } from './buf/contracts.ts'
 export { createDmaBufCore, type DmaBufCoreInit } from './buf/core.ts'
 export type { DmaBufCore, DmaBufExportInfo, DmaBufStats } from './buf/core-contract.ts'
-export { DMA_BUF_NAME_MAX } from './buf/dma-buf.ts'
 export { dmaBufFile } from './buf/dma-buf-file.ts'
 export { DmaFence, type DmaFenceOps, MAX_SCHEDULE_TIMEOUT } from './fence/dma-fence.ts'
 export { DmaFenceCallback } from './fence/dma-fence-callback.ts'

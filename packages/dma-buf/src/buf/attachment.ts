@@ -11,6 +11,9 @@ export class Attachment implements DmaBufAttachment {
   readonly importer: DmaBufImporterOps | null
   readonly peer2peer: boolean
   readonly tables: Map<SgTable, DmaDirection>
+  pins: number
+  /** The exporter is being asked for a table. */
+  mapping: boolean
 
   constructor(dmabuf: DmaBuf, device: Device, importer: DmaBufImporterOps | null) {
     this.dmabuf = dmabuf
@@ -18,6 +21,8 @@ export class Attachment implements DmaBufAttachment {
     this.importer = importer
     this.peer2peer = importer?.allowPeer2peer ?? false
     this.tables = new Map()
+    this.pins = 0
+    this.mapping = false
   }
 
   get mappings(): number {

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { PAGE_SIZE, type SgTable } from '@iolayers/dma-mapping'
+import { type Device, DmaDirection, PAGE_SIZE, type SgTable } from '@iolayers/dma-mapping'
 import { KernelError } from '@iolayers/kernel'
 
 /** The largest length of one entry. @see include/linux/scatterlist.h sg_dma_len, an unsigned int */
 const SEGMENT_BYTES_MAX = 0xffff_ffff
+
+/** What a table was asked for. */
+export interface TableRequest {
+  readonly dmabuf: { readonly sizeBytes: number; readonly exporterName: string }
+  readonly device: Device
+  readonly direction: DmaDirection
+}
 
 /**
  * Refuses a mapped table that lies: an importer indexes by the buffer's size, and would read addresses beyond the end of a shorter table or
@@ -13,39 +20,49 @@ const SEGMENT_BYTES_MAX = 0xffff_ffff
  *
  * @see drivers/dma-buf/dma-buf.c dma_buf_map_attachment, which checks the alignment under CONFIG_DMA_API_DEBUG
  */
-export function checkMappedTable(table: SgTable, sizeBytes: number, exporterName: string): void {
+export function checkMappedTable(table: SgTable, request: TableRequest): void {
+  const { sizeBytes } = request.dmabuf
+  checkDirection(table, request)
   let total = 0
   for (let i = 0; i < table.nents; i++) {
-    const length = table.dmaLengthAt(i)
-    if (length <= 0 || length > SEGMENT_BYTES_MAX || length % PAGE_SIZE !== 0) {
-      throw new KernelError(
-        'EINVAL',
-        `exporter ${exporterName} mapped range ${i} with a bad length`,
-        {
-          value: length,
-          accepted: `a multiple of ${PAGE_SIZE} up to ${SEGMENT_BYTES_MAX}`,
-        },
-      )
-    }
-    if (table.dmaAddressAt(i) % PAGE_SIZE !== 0) {
-      throw new KernelError(
-        'EINVAL',
-        `exporter ${exporterName} mapped range ${i} at a bad address`,
-        {
-          value: table.dmaAddressAt(i),
-          accepted: `a multiple of ${PAGE_SIZE}`,
-        },
-      )
-    }
-    total += length
+    checkRange(table, i, request)
+    total += table.dmaLengthAt(i)
   }
   if (total === sizeBytes) return
-  throw new KernelError(
-    'EINVAL',
-    `exporter ${exporterName} mapped another length than its buffer has`,
-    {
-      value: total,
-      accepted: `exactly ${sizeBytes}`,
-    },
-  )
+  throw refusal(request, 'another length than its buffer has', total, `exactly ${sizeBytes}`)
+}
+
+function checkRange(table: SgTable, i: number, request: TableRequest): void {
+  const length = table.dmaLengthAt(i)
+  if (length <= 0 || length > SEGMENT_BYTES_MAX || length % PAGE_SIZE !== 0) {
+    const accepted = `a multiple of ${PAGE_SIZE} up to ${SEGMENT_BYTES_MAX}`
+    throw refusal(request, `range ${i} with a bad length`, length, accepted)
+  }
+  const address = table.dmaAddressAt(i)
+  if (address < 0 || address % PAGE_SIZE !== 0) {
+    throw refusal(request, `range ${i} at a bad address`, address, `a multiple of ${PAGE_SIZE}`)
+  }
+  const last = address + length - 1
+  if (last <= request.device.dmaMask) return
+  const accepted = `at most ${request.device.dmaMask}`
+  throw refusal(request, `range ${i} beyond the reach of ${request.device.name}`, last, accepted)
+}
+
+/** A table that says nothing of who mapped it cannot be checked for how. */
+function checkDirection({ mapping }: SgTable, request: TableRequest): void {
+  if (mapping === null || mapping.direction === request.direction) return
+  if (mapping.direction === DmaDirection.BIDIRECTIONAL) return
+  throw refusal(request, 'in another direction', mapping.direction, `${request.direction}`)
+}
+
+function refusal(
+  { dmabuf }: TableRequest,
+  what: string,
+  value: number,
+  accepted: string,
+): KernelError {
+  return new KernelError('EINVAL', `exporter ${dmabuf.exporterName} mapped ${what}`, {
+    value,
+    accepted,
+  })
 }

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { formatDmabuf } from '@iolayers/bpf-iter/dmabuf'
-import { PAGE_SIZE } from '@iolayers/dma-mapping'
+import { PAGE_SIZE, type SgTable } from '@iolayers/dma-mapping'
 import {
   assert,
   type FdTable,
@@ -15,12 +15,16 @@ import { DmaResv, type DmaResvInit } from '../resv/dma-resv.ts'
 import { BufferList } from './buffer-list.ts'
 import type { DmaBuf } from './contracts.ts'
 import type { DmaBufCore, DmaBufExportInfo, DmaBufStats } from './core-contract.ts'
-import { type DmaBufCounters, DmaBufObject, type DmaBufOwner } from './dma-buf.ts'
+import { DmaBufObject, type DmaBufOwner } from './dma-buf.ts'
+import type { DmaBufCounters } from './dma-buf-base.ts'
 import { dmaBufFile } from './dma-buf-file.ts'
 import { createTracepoints, type DmaBufTracepoints } from './tracepoints.ts'
 
 /** @see include/uapi/linux/dma-heap.h DMA_HEAP_VALID_FD_FLAGS */
 const FD_FLAGS = OpenFlags.O_CLOEXEC | OpenFlags.O_ACCMODE
+
+/** @see drivers/dma-buf/dma-buf.c dma_buf_export */
+const REQUIRED_OPS = ['mapDmaBuf', 'unmapDmaBuf', 'release'] as const
 
 /** `failReserveFences` goes to the reservation object of every buffer. */
 export type DmaBufCoreInit = DmaResvInit
@@ -29,6 +33,7 @@ class Core implements DmaBufCore, DmaBufOwner {
   readonly kernel: Kernel
   readonly trace: DmaBufTracepoints
   readonly counters: DmaBufCounters
+  readonly tables: Set<SgTable>
   readonly reservationWwClass: WwClass
   readonly #resvInit: DmaResvInit
   readonly #list: BufferList<DmaBufObject>
@@ -39,6 +44,7 @@ class Core implements DmaBufCore, DmaBufOwner {
     this.kernel = kernel
     this.trace = createTracepoints(kernel.tracer)
     this.counters = { exported: 0, live: 0, liveBytes: 0, mapped: 0, unmapped: 0, invalidations: 0 }
+    this.tables = new Set()
     this.reservationWwClass = new WwClass('reservation_ww_class')
     this.#resvInit = init
     this.#list = new BufferList()
@@ -156,6 +162,10 @@ class Core implements DmaBufCore, DmaBufOwner {
 
 function checkExport(info: DmaBufExportInfo): void {
   const { ops, sizeBytes } = info
+  for (const name of REQUIRED_OPS) {
+    if (typeof ops[name] === 'function') continue
+    throw new KernelError('EINVAL', `exporter ${info.exporterName} has no ${name}`)
+  }
   if ((ops.pin === undefined) !== (ops.unpin === undefined)) {
     throw new KernelError('EINVAL', `exporter ${info.exporterName} has only one of pin and unpin`)
   }

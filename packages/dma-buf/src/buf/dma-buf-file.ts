@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Ability, Errno, type File, type FileOperations } from '@iolayers/kernel'
+import {
+  Ability,
+  Errno,
+  type File,
+  type FileOperations,
+  type Op,
+  type PollTable,
+} from '@iolayers/kernel'
 import type { DmaBuf } from './contracts.ts'
+import { DmaBufPoll } from './dma-buf-poll.ts'
 
 /** What the file of a buffer answers, and no other file. */
 export const dmaBufFile: Ability<DmaBuf> = new Ability<DmaBuf>('dma-buf')
@@ -13,10 +21,12 @@ const SEEK_END = 2
 /** @see drivers/dma-buf/dma-buf.c dma_buf_fops */
 export class DmaBufFileOps implements FileOperations {
   readonly #dmabuf: DmaBuf
+  readonly #poll: DmaBufPoll
   readonly #onRelease: () => void
 
   constructor(dmabuf: DmaBuf, onRelease: () => void) {
     this.#dmabuf = dmabuf
+    this.#poll = new DmaBufPoll(dmabuf)
     this.#onRelease = onRelease
   }
 
@@ -26,6 +36,10 @@ export class DmaBufFileOps implements FileOperations {
 
   query<T>(ability: Ability<T>): T | undefined {
     return ability.answer(dmaBufFile, this.#dmabuf)
+  }
+
+  *poll(file: File, table: PollTable | null): Op<number> {
+    return yield* this.#poll.poll(file, table)
   }
 
   /** Only tells the size: to the end and back to the start. @see dma_buf_llseek */

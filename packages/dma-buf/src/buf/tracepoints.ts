@@ -14,6 +14,7 @@ export interface DmaBufTracepoints {
   readonly map: Tracepoint
   readonly unmap: Tracepoint
   readonly invalidate: Tracepoint
+  readonly mmap: Tracepoint
 }
 
 export function createTracepoints(tracer: Tracer): DmaBufTracepoints {
@@ -28,5 +29,6 @@ export function createTracepoints(tracer: Tracer): DmaBufTracepoints {
     map: tracer.point('dma_buf_map_attachment', ['inode', 'device', 'ranges', 'direction']),
     unmap: tracer.point('dma_buf_unmap_attachment', ['inode', 'device']),
     invalidate: tracer.point('dma_buf_invalidate_mappings', ['inode', 'attachments']),
+    mmap: tracer.point('dma_buf_mmap_internal', [...buffer, 'offset', 'length']),
   }
 }

@@ -352,7 +352,7 @@ describe('dma_buf: CPU access', () => {
     const ops = new (class extends RecordingExporter {
       *vmap() {
         this.calls.push('vmap')
-        return { segments: [] }
+        return { segments: [new Uint8Array(PAGE_SIZE)] }
       }
       vunmap(): void {
         this.calls.push('vunmap')
