@@ -9,7 +9,7 @@ import {
   type VirtualScheduler,
   yieldNow,
 } from '@iolayers/kernel'
-import { SEQ_SKIP, type SeqFileOperations, type SeqReader } from '../src/index.ts'
+import { createSeqReader, SEQ_SKIP, type SeqFileOperations, type SeqReader } from '../src/index.ts'
 
 /** A record of a test sequence: text (which may be empty), one that is skipped, or one that cannot be shown. */
 export type TestRecord = string | 'skip!' | 'fail!'
@@ -128,4 +128,30 @@ export function errnoOf(act: () => number): number {
     if (error instanceof KernelError) return error.errno
     throw error
   }
+}
+
+/** A sequence of records, opened. */
+export function openSequence(
+  records: readonly TestRecord[],
+  bufferBytesMax?: number,
+): { bench: SeqBench; sequence: TestSequence; reader: SeqReader } {
+  const bench = new SeqBench()
+  const sequence = new TestSequence(records)
+  const reader = createSeqReader(bench, {
+    name: 'test',
+    seqOps: sequence.ops(bench.scheduler),
+    priv: sequence,
+    release: (priv) => {
+      priv.released += 1
+    },
+    ...(bufferBytesMax === undefined ? {} : { bufferBytesMax }),
+  })
+  return { bench, sequence, reader }
+}
+
+/** The last reference goes; nothing of it is left. */
+export function closeSequence(sequence: TestSequence, reader: SeqReader): void {
+  reader.file.put()
+  if (sequence.released !== 1) throw new Error(`released ${sequence.released} times`)
+  if (sequence.stops !== sequence.starts) throw new Error('a walk was not stopped')
 }

@@ -89,7 +89,7 @@ function wrapped(spec: FormatSpec & { kind: 'number' }, value: number | bigint):
     const low = typeof value === 'bigint' ? Number(BigInt.asIntN(32, value)) : value | 0
     return spec.signed ? low : low >>> 0
   }
-  if (Number.isSafeInteger(value) && (spec.signed || value >= 0)) return value === 0 ? 0 : value
+  if (Number.isSafeInteger(value) && (spec.signed || value >= 0)) return value
   return spec.signed ? BigInt.asIntN(64, BigInt(value)) : BigInt.asUintN(64, BigInt(value))
 }
 

@@ -256,10 +256,7 @@ class Reader<T, P> implements SeqReader {
       this.#rewound()
       if (posBytes === 0) return
       const failure = yield* this.#walkTo(posBytes)
-      if (failure !== null) {
-        this.#rewound()
-        throw failure
-      }
+      if (failure !== null) throw failure
       if (!this.#seq.overflowed) break
       this.#grow()
     }

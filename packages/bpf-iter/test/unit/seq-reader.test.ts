@@ -8,83 +8,67 @@ import {
   SEQ_SKIP,
   SEQ_START_TOKEN,
   SeekWhence,
-  type SeqReader,
 } from '../../src/index.ts'
-import { errnoOf, SeqBench, type TestRecord, TestSequence } from '../seq-support.ts'
+import { closeSequence, openSequence, SeqBench } from '../seq-support.ts'
 
-const { SEEK_SET, SEEK_CUR, SEEK_END } = SeekWhence
-const [EIO, ENOMEM, EINVAL] = [-5, -12, -22]
-
-function open(
-  records: readonly TestRecord[],
-  bufferBytesMax?: number,
-): { bench: SeqBench; sequence: TestSequence; reader: SeqReader } {
-  const bench = new SeqBench()
-  const sequence = new TestSequence(records)
-  const reader = createSeqReader(bench, {
-    name: 'test',
-    seqOps: sequence.ops(bench.scheduler),
-    priv: sequence,
-    release: (priv) => {
-      priv.released += 1
-    },
-    ...(bufferBytesMax === undefined ? {} : { bufferBytesMax }),
-  })
-  return { bench, sequence, reader }
-}
-
-function close(sequence: TestSequence, reader: SeqReader): void {
-  reader.file.put()
-  expect(sequence.released).toBe(1)
-  expect(sequence.stops).toBe(sequence.starts)
-}
+const { SEEK_SET } = SeekWhence
+const [EIO, ENOMEM] = [-5, -12]
 
 const lines = (count: number): string[] => Array.from({ length: count }, (_, i) => `record ${i}\n`)
 
 describe('seq_file', () => {
   for (const size of [1, 3, 9, 10, 64, 4096, 1 << 20]) {
     it(`reads of ${size} give all records in order, then nothing`, () => {
-      const { bench, sequence, reader } = open(lines(50))
+      const { bench, sequence, reader } = openSequence(lines(50))
       expect(bench.readToEnd(reader, size)).toBe(sequence.text())
       expect(bench.read(reader, size)).toBe('')
       expect(reader.file.posBytes).toBe(sequence.text().length)
       expect(reader.bufferBytes).toBe(4096)
-      close(sequence, reader)
+      closeSequence(sequence, reader)
     })
   }
 
   it('fills a read from what is left over and whole records, but does not split one for it', () => {
-    const { bench, sequence, reader } = open(['aaaa', 'bbbb', 'cccc', 'dddd'])
+    const { bench, sequence, reader } = openSequence(['aaaa', 'bbbb', 'cccc', 'dddd'])
     expect(bench.read(reader, 6)).toBe('aaaabb')
     expect(bench.read(reader, 6)).toBe('bbcccc')
     expect(bench.read(reader, 6)).toBe('dddd')
-    close(sequence, reader)
+    closeSequence(sequence, reader)
+  })
+
+  it('shows no more records than are asked for', () => {
+    const { bench, sequence, reader } = openSequence(['aaaa', 'bbbb', 'cccc'])
+    expect(bench.read(reader, 4)).toBe('aaaa')
+    expect(sequence.shows).toBe(1)
+    expect(bench.read(reader, 5)).toBe('bbbbc')
+    expect(sequence.shows).toBe(3)
+    closeSequence(sequence, reader)
   })
 
   it('a read of nothing calls nothing', () => {
-    const { bench, sequence, reader } = open(['a'])
+    const { bench, sequence, reader } = openSequence(['a'])
     expect(bench.read(reader, 0)).toBe('')
     expect(sequence.starts).toBe(0)
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('a sequence without records, or with none to show, is an empty file', () => {
     for (const records of [[], [''], ['skip!'], ['', 'skip!', '', 'skip!']]) {
-      const { bench, sequence, reader } = open(records)
+      const { bench, sequence, reader } = openSequence(records)
       expect(bench.read(reader, 64)).toBe('')
-      close(sequence, reader)
+      closeSequence(sequence, reader)
     }
   })
 
   it('the buffer doubles from a page until one large record fits', () => {
     const large = 'L'.repeat(20_000)
-    const { bench, sequence, reader } = open(['small', large, 'end'])
+    const { bench, sequence, reader } = openSequence(['small', large, 'end'])
     expect(bench.read(reader, 1 << 20)).toBe('small')
     expect(reader.bufferBytes).toBe(4096)
     expect(bench.read(reader, 1 << 20)).toBe(`${large}end`)
     expect(reader.bufferBytes).toBe(32_768)
     expect(bench.read(reader, 64)).toBe('')
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('a record of a page less one byte fits, one of a page does not', () => {
@@ -94,34 +78,41 @@ describe('seq_file', () => {
       [8191, 8192],
       [8192, 16_384],
     ] as const) {
-      const { bench, sequence, reader } = open(['x'.repeat(length)])
+      const { bench, sequence, reader } = openSequence(['x'.repeat(length)])
       expect(bench.readToEnd(reader, 1000)).toBe(sequence.text())
       expect(reader.bufferBytes).toBe(buffer)
-      close(sequence, reader)
+      closeSequence(sequence, reader)
     }
   })
 
   it('a record that overflows what is left of the buffer comes with the next read', () => {
     const record = 'r'.repeat(3000)
-    const { bench, sequence, reader } = open([record, record, record])
+    const { bench, sequence, reader } = openSequence([record, record, record])
     for (let i = 0; i < 3; i += 1) expect(bench.read(reader, 1 << 20)).toBe(record)
     expect(bench.read(reader, 1 << 20)).toBe('')
     expect(reader.bufferBytes).toBe(4096)
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('a record that no buffer may hold is ENOMEM, and the records before it stay readable', () => {
-    const { bench, sequence, reader } = open(['first', 'x'.repeat(20_000), 'last'], 16_384)
+    const { bench, sequence, reader } = openSequence(['first', 'x'.repeat(20_000), 'last'], 16_384)
     expect(bench.read(reader, 64)).toBe('first')
     expect(bench.read(reader, 64)).toBe(ENOMEM)
     expect(bench.read(reader, 64)).toBe(ENOMEM)
     expect(bench.lseek(reader, 100, SEEK_SET)).toBe(ENOMEM)
     expect(bench.read(reader, 64)).toBe('first')
-    close(sequence, reader)
+    closeSequence(sequence, reader)
+  })
+
+  it('the largest buffer is one that may be used', () => {
+    const { bench, sequence, reader } = openSequence(['x'.repeat(16_383)], 16_384)
+    expect(bench.readToEnd(reader, 1 << 20).length).toBe(16_383)
+    expect(reader.bufferBytes).toBe(16_384)
+    closeSequence(sequence, reader)
   })
 
   it('SEQ_SKIP drops a record with what it wrote, wherever it stands', () => {
-    const { bench, sequence, reader } = open([
+    const { bench, sequence, reader } = openSequence([
       'skip!',
       'a',
       'skip!',
@@ -139,35 +130,35 @@ describe('seq_file', () => {
     for (let pos = 0; pos < 3; pos += 1) {
       expect(bench.read(reader, 64, pos)).toBe('abc'.slice(pos))
     }
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('an error of show comes after the records before it, again and again', () => {
-    const { bench, sequence, reader } = open(['a', 'b', 'fail!', 'c'])
+    const { bench, sequence, reader } = openSequence(['a', 'b', 'fail!', 'c'])
     expect(bench.read(reader, 64)).toBe('ab')
     expect(bench.read(reader, 64)).toBe(EIO)
     expect(bench.read(reader, 64)).toBe(EIO)
     sequence.records = ['a', 'b', 'mended', 'c']
     expect(bench.read(reader, 64)).toBe('mendedc')
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('an error at once is that of the first read', () => {
-    const { bench, sequence, reader } = open(['fail!', 'a'])
+    const { bench, sequence, reader } = openSequence(['fail!', 'a'])
     expect(bench.read(reader, 64)).toBe(EIO)
     expect(reader.file.posBytes).toBe(0)
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('errors of start and next come after the records before them', () => {
     for (let broken = 0; broken <= 3; broken += 1) {
-      const { bench, sequence, reader } = open(['a', 'b', 'c'])
+      const { bench, sequence, reader } = openSequence(['a', 'b', 'c'])
       sequence.brokenAt = broken
       if (broken > 0) expect(bench.read(reader, 64)).toBe('abc'.slice(0, broken))
       expect(bench.read(reader, 64)).toBe(EIO)
       sequence.brokenAt = -1
       expect(bench.read(reader, 64)).toBe('abc'.slice(broken))
-      close(sequence, reader)
+      closeSequence(sequence, reader)
     }
   })
 
@@ -236,8 +227,27 @@ describe('seq_file', () => {
     reader.file.put()
   })
 
+  it('drops what start writes where there is no record', () => {
+    const bench = new SeqBench()
+    const reader = createSeqReader(bench, {
+      name: 'chatty',
+      priv: null,
+      seqOps: {
+        start: (seq) => {
+          seq.puts(`at ${seq.index}: `)
+          return seq.index === 0 ? 'record' : null
+        },
+        next: () => null,
+        stop: () => {},
+        show: (seq, record) => seq.puts(record),
+      },
+    })
+    expect(bench.readToEnd(reader, 100)).toBe('at 0: record')
+    reader.file.put()
+  })
+
   it('lets show sleep, one read at a time', () => {
-    const { bench, sequence, reader } = open(lines(20))
+    const { bench, sequence, reader } = openSequence(lines(20))
     sequence.sleeps = true
     const { scheduler } = bench
     const { file } = reader
@@ -259,7 +269,7 @@ describe('seq_file', () => {
     scheduler.runSync('b', both())
     expect(got.join('')).toBe(sequence.text())
     expect(scheduler.outstanding()).toEqual([])
-    close(sequence, reader)
+    closeSequence(sequence, reader)
   })
 
   it('a heading is shown for the start token', () => {
@@ -276,113 +286,6 @@ describe('seq_file', () => {
     })
     expect(bench.readToEnd(reader, 3)).toBe('rows\n1\n2\n')
     reader.file.put()
-  })
-})
-
-describe('seq_file positions', () => {
-  it('SEEK_SET and SEEK_CUR land anywhere, in a record, between two, past the end', () => {
-    const { bench, sequence, reader } = open(['aaa', '', 'bbb', 'skip!', 'ccc'])
-    const text = sequence.text()
-    for (let pos = 0; pos <= 12; pos += 1) {
-      expect(bench.lseek(reader, pos, SEEK_SET)).toBe(pos)
-      expect(bench.read(reader, 64)).toBe(text.slice(pos))
-    }
-    expect(bench.lseek(reader, 2, SEEK_SET)).toBe(2)
-    expect(bench.lseek(reader, 3, SEEK_CUR)).toBe(5)
-    expect(bench.lseek(reader, -1, SEEK_CUR)).toBe(4)
-    expect(bench.read(reader, 3)).toBe('bbc')
-    expect(bench.lseek(reader, 0, SEEK_CUR)).toBe(7)
-    expect(bench.read(reader, 64)).toBe('cc')
-    close(sequence, reader)
-  })
-
-  it('refuses SEEK_END, unknown ways, and positions before the beginning', () => {
-    const { bench, sequence, reader } = open(['abc'])
-    bench.read(reader, 2)
-    for (const [offset, whence] of [
-      [0, SEEK_END],
-      [0, 3],
-      [0, -1],
-      [-1, SEEK_SET],
-      [-3, SEEK_CUR],
-      [0.5, SEEK_SET],
-    ] as const) {
-      expect(bench.lseek(reader, offset, whence)).toBe(EINVAL)
-      const { file } = reader
-      expect(errnoOf(() => file.ops.llseek?.(file, offset, whence) ?? 0)).toBe(EINVAL)
-    }
-    expect(bench.read(reader, 64)).toBe('c')
-    close(sequence, reader)
-  })
-
-  it('a seek to where the file is walks nothing', () => {
-    const { bench, sequence, reader } = open(['abc', 'def'])
-    bench.read(reader, 2)
-    const { starts } = sequence
-    expect(bench.lseek(reader, 2, SEEK_SET)).toBe(2)
-    expect(bench.read(reader, 1)).toBe('c')
-    expect(sequence.starts).toBe(starts)
-    close(sequence, reader)
-  })
-
-  it('the plain llseek moves the position, and the next read walks', () => {
-    const { bench, sequence, reader } = open(['abc', 'def'])
-    const { file } = reader
-    bench.read(reader, 6)
-    expect(file.ops.llseek?.(file, 4, SEEK_SET)).toBe(4)
-    expect(file.ops.llseek?.(file, -2, SEEK_CUR)).toBe(2)
-    expect(bench.read(reader, 64)).toBe('cdef')
-    sequence.records = ['fail!']
-    expect(file.ops.llseek?.(file, 3, SEEK_SET)).toBe(3)
-    expect(bench.read(reader, 64)).toBe(EIO)
-    close(sequence, reader)
-  })
-
-  it('a seek that fails leaves the file at its beginning', () => {
-    for (const broken of [false, true]) {
-      const { bench, sequence, reader } = open(['abc', broken ? 'def' : 'fail!', 'ghi'])
-      if (broken) sequence.brokenAt = 1
-      bench.read(reader, 2)
-      expect(bench.lseek(reader, 5, SEEK_SET)).toBe(EIO)
-      expect(reader.file.posBytes).toBe(0)
-      expect(bench.read(reader, 2)).toBe('ab')
-      expect(bench.lseek(reader, 3, SEEK_SET)).toBe(3)
-      close(sequence, reader)
-    }
-  })
-
-  it('a seek grows the buffer for a large record on its way, and lands in one', () => {
-    const large = 'L'.repeat(10_000)
-    const { bench, sequence, reader } = open(['abc', large, 'def'])
-    expect(bench.lseek(reader, 10_002, SEEK_SET)).toBe(10_002)
-    expect(reader.bufferBytes).toBe(16_384)
-    expect(bench.read(reader, 64)).toBe('Ldef')
-    expect(bench.lseek(reader, 5000, SEEK_SET)).toBe(5000)
-    expect(bench.read(reader, 1 << 20)).toBe(`${'L'.repeat(5003)}def`)
-    close(sequence, reader)
-  })
-
-  it('pread reads at its own position and leaves the file where it was', () => {
-    const { bench, sequence, reader } = open(['abc', 'def', 'ghi'])
-    expect(bench.read(reader, 4)).toBe('abcd')
-    expect(bench.read(reader, 64, 7)).toBe('hi')
-    expect(bench.read(reader, 64, 0)).toBe('abcdefghi')
-    expect(bench.read(reader, 64, 100)).toBe('')
-    expect(reader.file.posBytes).toBe(4)
-    expect(bench.read(reader, 64)).toBe('efghi')
-    close(sequence, reader)
-  })
-
-  it('a read at the beginning sees the sequence afresh', () => {
-    const { bench, sequence, reader } = open(['abc', 'def'])
-    expect(bench.read(reader, 2)).toBe('ab')
-    sequence.records = ['new']
-    expect(bench.read(reader, 64)).toBe('c')
-    expect(bench.lseek(reader, 0, SEEK_SET)).toBe(0)
-    expect(bench.read(reader, 64)).toBe('new')
-    expect(bench.read(reader, 2, 0)).toBe('ne')
-    expect(bench.read(reader, 1, 0)).toBe('n')
-    close(sequence, reader)
   })
 })
 
