@@ -5,6 +5,7 @@ import { type Kernel, KernelError } from '@iolayers/kernel'
 import { type IterLink, Link, type LinkHost } from './iter-link.ts'
 import type { IterProgram, IterTarget } from './iter-target.ts'
 
+/** A target that programs can be attached to. @see kernel/bpf/bpf_iter.c struct bpf_iter_target_info */
 export interface RegisteredTarget<T, L = void> {
   readonly name: string
   /**
@@ -16,6 +17,10 @@ export interface RegisteredTarget<T, L = void> {
   unregister(): void
 }
 
+/**
+ * The iterators of one stack. Names of targets, and numbers of links and sessions, are its own: two in one process share nothing.
+ * @see kernel/bpf/bpf_iter.c
+ */
 export interface BpfIter {
   /** Throws EEXIST for a name that is taken. @see kernel/bpf/bpf_iter.c bpf_iter_reg_target */
   registerTarget<T, P, L = void, A = void>(target: IterTarget<T, P, L, A>): RegisteredTarget<T, L>
@@ -26,7 +31,10 @@ export interface BpfIter {
   readonly links: number
 }
 
-/** The targets of one stack, the links that programs have to them, and the iterators opened on those. */
+/**
+ * The targets of one stack, the links that programs have to them, and the iterators opened on those.
+ * @see kernel/bpf/bpf_iter.c
+ */
 export function createBpfIter(components: { readonly kernel: Kernel }): BpfIter {
   return new BpfIterService(components.kernel)
 }

@@ -9,6 +9,7 @@
  * Objects that cannot be referenced, or that have no list (a table of slots whose occupants come and go), fit as well: an item is
  * then a copy of what there is to show, with the place that it was found at; `next` goes on behind that place, `put` does nothing, and
  * `live` tells whether the object is still there.
+ * @see drivers/dma-buf/dma-buf.c dma_buf_iter_begin, dma_buf_iter_next
  */
 export interface IterSource<T> {
   /** The first object, with a reference that the caller must put; null when there is none. */

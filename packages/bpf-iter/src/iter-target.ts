@@ -36,7 +36,7 @@ export interface IterContext<T> {
  */
 export type IterProgram<T> = (context: IterContext<T>) => number | Op<number>
 
-/** Runs the link's program for an object: 0, or -EAGAIN where it wants it again. */
+/** Runs the link's program for an object: 0, or -EAGAIN where it wants it again. @see kernel/bpf/bpf_iter.c bpf_iter_run_prog */
 export type RunProgram<T> = (item: T) => Op<number>
 
 /** How a target walks its objects. @see include/linux/seq_file.h struct seq_operations */
@@ -66,7 +66,7 @@ export const IterFeature = {
   BPF_ITER_RESCHED: 1,
 } as const
 
-/** What a target says of a link, beyond its own name. */
+/** What a target says of a link, beyond its own name. @see include/uapi/linux/bpf.h struct bpf_link_info */
 export type TargetLinkInfo = Readonly<Record<string, string | number>>
 
 /**

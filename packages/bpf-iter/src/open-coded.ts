@@ -16,7 +16,7 @@ export interface OpenCodedIter<T> extends Iterable<T, void> {
   destroy(): void
 }
 
-/** Making one walks nothing yet, and cannot fail. */
+/** Making one walks nothing yet, and cannot fail. @see kernel/bpf/dmabuf_iter.c bpf_iter_dmabuf_new */
 export function createOpenCodedIter<T>(source: IterSource<T>): OpenCodedIter<T> {
   let current: T | null = null
   let ended = false

@@ -12,7 +12,10 @@ import {
 import type { SeqFile } from './seq/seq-file.ts'
 import { SEQ_SKIP } from './seq/seq-operations.ts'
 
-/** The private state of an iterator over a source. Its reference on `parked` is the iterator's own. */
+/**
+ * The private state of an iterator over a source. Its reference on `parked` is the iterator's own.
+ * @see kernel/bpf/dmabuf_iter.c struct dmabuf_iter_priv
+ */
 export interface SourceIterPrivate<T> {
   /** The object at which the last read stopped, and with which the next one goes on. */
   parked: T | null

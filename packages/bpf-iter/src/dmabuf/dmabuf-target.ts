@@ -5,7 +5,7 @@ import type { IterSource } from '../iter-source.ts'
 import type { IterContext, IterTarget } from '../iter-target.ts'
 import { createSourceIterTarget, type SourceIterPrivate } from '../source-target.ts'
 
-/** What the dmabuf target has to know of a buffer. */
+/** What the dmabuf target has to know of a buffer. @see include/linux/dma-buf.h struct dma_buf */
 export interface DmabufIterItem {
   readonly inode: number
   readonly sizeBytes: number
@@ -37,7 +37,7 @@ export function formatDmabuf(dmabuf: DmabufIterItem): string {
   return `${dmabuf.inode}\n${dmabuf.sizeBytes}\n${name}\n${dmabuf.exporterName}\n`
 }
 
-/** The default program of the target. */
+/** The default program of the target. @see tools/testing/selftests/bpf/progs/dmabuf_iter.c dmabuf_collector */
 export function dmabufTextProgram(context: IterContext<DmabufIterItem>): number {
   if (context.item !== null) context.meta.seq.puts(formatDmabuf(context.item))
   return 0

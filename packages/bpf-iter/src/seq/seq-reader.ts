@@ -46,7 +46,10 @@ export interface SingleReaderInit<P> {
   readonly bufferBytesMax?: number
 }
 
-/** An open sequential file, and what can be done with it beyond the operations of a file. */
+/**
+ * An open sequential file, and what can be done with it beyond the operations of a file.
+ * @see fs/seq_file.c seq_read_iter, seq_lseek
+ */
 export interface SeqReader {
   /**
    * Read-only, with one reference, the maker's. Its `read` goes on at `posBytes` and moves it; its `llseek` only moves `posBytes`, and
