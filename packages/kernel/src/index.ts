@@ -2,6 +2,8 @@
 // Copyright 2026 The iolayers authors
 
 export { AssertionFailure, assert } from './assert.ts'
+export type { Signalling, SignallingCookie } from './debug/signalling.ts'
+export { StackTrace } from './debug/stack.ts'
 export { Errno, type ErrnoName, errnoName } from './errno.ts'
 export { Ability } from './fs/ability.ts'
 export { createFdTable, type FdTable } from './fs/fd-table.ts'

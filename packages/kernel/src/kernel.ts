@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { createSignalling, type Signalling } from './debug/signalling.ts'
 import type { Scheduler } from './sched/scheduler.ts'
 import { Rcu } from './sync/rcu.ts'
 import { createTracer, type Tracer } from './trace/tracer.ts'
@@ -21,6 +22,8 @@ export interface Kernel {
   readonly tracer: Tracer
   /** Checks that cost time are on. */
   readonly checked: boolean
+  /** Where fences depend on the running code, and what may not happen there; does nothing unless `checked`. */
+  readonly signalling: Signalling
   readonly systemWq: WorkQueue
   /** The workers that `systemWq` and `reclaimWq` share; other work queues may use them too. */
   readonly workers: WorkerPool
@@ -57,12 +60,19 @@ export function createKernel(
 ): Kernel {
   const { scheduler } = components
   const workers = new WorkerPool(scheduler, { name: 'kworker', workersMax: init.workers ?? 8 })
+  const checked = init.checked ?? false
   const reports: CheckReport[] = []
+  const report = (found: CheckReport): void => {
+    reports.push(found)
+    if (init.onReport === undefined) throw new KernelCheckError(found)
+    init.onReport(found)
+  }
   return {
     scheduler,
     rcu: new Rcu(scheduler),
     tracer: createTracer({ scheduler }),
-    checked: init.checked ?? false,
+    checked,
+    signalling: createSignalling({ scheduler, report }, checked),
     workers,
     systemWq: createWorkQueue({ scheduler, workers }, { name: 'events', maxActive: MAX_ACTIVE }),
     reclaimWq: createWorkQueue(
@@ -70,10 +80,6 @@ export function createKernel(
       { name: 'reclaim', maxActive: MAX_ACTIVE, rescuer: true },
     ),
     reports,
-    report(report) {
-      reports.push(report)
-      if (init.onReport === undefined) throw new KernelCheckError(report)
-      init.onReport(report)
-    },
+    report,
   }
 }
