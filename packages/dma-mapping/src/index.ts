@@ -24,6 +24,16 @@ export { DmaDirection, dmaDirectionName, validDmaDirection } from './dma-directi
 export { createIommu, type Iommu, type IommuInit } from './iommu/iommu.ts'
 export type { IommuDomain } from './iommu/iommu-domain.ts'
 export type { IommuStats } from './iommu/iommu-stats.ts'
+export { createMemfd, type MemfdInit } from './memfd/memfd.ts'
+export {
+  type Memfd,
+  MemfdFlags,
+  type MemfdMapping,
+  type MemfdPin,
+  MemfdSeals,
+  memfdFile,
+} from './memfd/memfd-contract.ts'
+export { PAGE_POISON } from './memory/given-back.ts'
 export {
   copyBetween,
   frameOf,

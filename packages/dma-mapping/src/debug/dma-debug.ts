@@ -2,10 +2,14 @@
 // Copyright 2026 The iolayers authors
 
 import type { Kernel } from '@iolayers/kernel'
+import { PAGE_SIZE } from '../constants.ts'
 import { BusAccess } from '../device/bus.ts'
 import { DmaDirection, dmaDirectionName } from '../dma-direction.ts'
+import { GivenBack } from '../memory/given-back.ts'
+import type { MemoryRegion } from '../memory/memory-region.ts'
 import type { SgTable } from '../sg/sg-table.ts'
 import { type DebugKind, DebugMapping, onePiece, piecesOf } from './debug-mapping.ts'
+import { UnfinishedCopies } from './unfinished-copies.ts'
 
 /** What checked mode finds. Each is the name of a check in a report. */
 export type DmaCheck =
@@ -18,10 +22,17 @@ export type DmaCheck =
   | 'dma-cpu-access'
   | 'dma-device-access'
   | 'dma-leak'
+  | 'dma-free-mapped'
+  | 'dma-given-back'
+  | 'cpu-given-back'
+  | 'dma-unfinished-copy'
 
 /**
  * Checked mode: every mapping of one physical memory, and who owns each byte of it. Finds what CONFIG_DMA_API_DEBUG finds,
  * and besides that accesses by the CPU to bytes that a device owns, and by a device to mapped bytes that it does not own.
+ *
+ * Memory that was given back: pages that are freed while a device has them mapped, and whoever maps or touches pages after they were freed. And bytes that
+ * a copy under way is still to write (see {@link copyBegins}).
  *
  * Overlap: two mappings that share bytes, unless data only goes to the devices, or both are scatterlists that name the same
  * pieces (a buffer shared by several importers), or a mapping skips the syncs.
@@ -33,9 +44,13 @@ export class DmaDebug {
   readonly #kernel: Kernel
   readonly #mappings: Set<DebugMapping> = new Set()
   readonly #names: WeakMap<object, string> = new WeakMap()
+  readonly #regionAt: (addr: number) => MemoryRegion | null
+  readonly #givenBack: GivenBack = new GivenBack()
+  readonly #copies: UnfinishedCopies = new UnfinishedCopies()
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, regionAt: (addr: number) => MemoryRegion | null) {
     this.#kernel = kernel
+    this.#regionAt = regionAt
   }
 
   /** Mappings that are there now. */
@@ -57,6 +72,39 @@ export class DmaDebug {
   ): void {
     const pieces = onePiece(physAddr, dmaAddr, length)
     this.#add(new DebugMapping(owner, 'single', direction, pieces), true)
+  }
+
+  /** Frames of a region, by their index in it, belong to somebody. */
+  pagesAllocated(region: MemoryRegion, index: number, frames: number): void {
+    this.#givenBack.unmark(region, index, frames)
+  }
+
+  /** They belong to nobody any more. */
+  pagesFreed(region: MemoryRegion, index: number, frames: number): void {
+    this.#givenBack.mark(region, index, frames)
+    const physAddr = region.baseAddr + index * PAGE_SIZE
+    const length = frames * PAGE_SIZE
+    for (const mapping of this.#mappings) {
+      if (!mapping.somePhys(physAddr, length, () => true)) continue
+      this.#report(
+        'dma-free-mapped',
+        mapping.owner,
+        `${frames} pages at ${hex(physAddr)} were given back while the device has them mapped`,
+      )
+      return
+    }
+  }
+
+  /**
+   * A copy by somebody else than the CPU is to write these bytes some time before {@link copyEnds}: until then whoever reads or writes them, other than the
+   * copy, has not waited for it. Returns what `copyEnds` takes.
+   */
+  copyBegins(name: string, targetAddr: number, length: number): number {
+    return this.#copies.begin(name, targetAddr, length)
+  }
+
+  copyEnds(id: number): void {
+    this.#copies.end(id)
   }
 
   mapSgtable(owner: object, table: SgTable, direction: DmaDirection, skipSync: boolean): void {
@@ -123,6 +171,7 @@ export class DmaDebug {
 
   /** Reading bytes that a device only reads is allowed. */
   cpuAccess(physAddr: number, length: number, write: boolean): void {
+    this.#cpuTouches(physAddr, length, write)
     for (const mapping of this.#mappings) {
       if (mapping.owned.isEmpty) continue
       if (!write && mapping.direction === DmaDirection.TO_DEVICE) continue
@@ -143,7 +192,14 @@ export class DmaDebug {
   }
 
   /** Bytes that no mapping names (the rest of a page, or all memory in passthrough mode) are not judged. */
-  deviceAccess(owner: object, dmaAddr: number, length: number, access: BusAccess): void {
+  deviceAccess(
+    owner: object,
+    physAddr: number,
+    dmaAddr: number,
+    length: number,
+    access: BusAccess,
+  ): void {
+    this.#deviceTouches(owner, physAddr, dmaAddr, length, access)
     let named = false
     for (const mapping of this.#mappings) {
       if (mapping.owner !== owner || !mapping.containsDma(dmaAddr, length)) continue
@@ -173,10 +229,57 @@ export class DmaDebug {
       this.#report('dma-leak', owner, `${left} mappings of ${bytes} bytes are left at its end`)
   }
 
+  #cpuTouches(physAddr: number, length: number, write: boolean): void {
+    const what = `the CPU ${write ? 'writes' : 'reads'} ${length} bytes at ${hex(physAddr)}`
+    if (this.#isGivenBack(physAddr, length))
+      this.#kernel.report({
+        check: 'cpu-given-back' satisfies DmaCheck,
+        message: `${what}, which were given back`,
+      })
+    const copy = this.#copies.at(physAddr, length)
+    if (copy === null) return
+    this.#kernel.report({
+      check: 'dma-unfinished-copy' satisfies DmaCheck,
+      message: `${what}, which ${copy} is still to write`,
+    })
+  }
+
+  #deviceTouches(
+    owner: object,
+    physAddr: number,
+    dmaAddr: number,
+    length: number,
+    access: BusAccess,
+  ): void {
+    const verb = access === BusAccess.READ ? 'reads' : 'writes'
+    const what = `the device ${verb} ${length} bytes at device address ${hex(dmaAddr)}`
+    if (this.#isGivenBack(physAddr, length))
+      this.#report('dma-given-back', owner, `${what}: memory that was given back`)
+    const copy = this.#copies.at(physAddr, length)
+    if (copy !== null)
+      this.#report('dma-unfinished-copy', owner, `${what}, which ${copy} is still to write`)
+  }
+
+  #isGivenBack(physAddr: number, length: number): boolean {
+    const region = this.#regionAt(physAddr)
+    if (region === null) return false
+    return this.#givenBack.touches(region, physAddr - region.baseAddr, length)
+  }
+
+  #reportGivenBack(mapping: DebugMapping): void {
+    for (let i = 0; i < mapping.pieceCount; i++) {
+      if (!this.#isGivenBack(mapping.physAt(i), mapping.lengthAt(i))) continue
+      const what = `a mapping of ${mapping.lengthAt(i)} bytes at ${hex(mapping.physAt(i))}`
+      this.#report('dma-given-back', mapping.owner, `${what}: memory that was given back`)
+      return
+    }
+  }
+
   #add(mapping: DebugMapping, owned: boolean): void {
     const overlap = owned && this.#overlaps(mapping)
     this.#mappings.add(mapping)
     if (owned) mapping.ownAll()
+    this.#reportGivenBack(mapping)
     if (overlap)
       this.#report(
         'dma-overlap',

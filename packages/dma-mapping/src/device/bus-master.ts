@@ -113,12 +113,12 @@ export class BusMasterImpl implements BusMaster {
     out: BusRange,
   ): number {
     const region = this.#memory.regionAt(physAddr)
-    if (region === null || (region.kind === 'device' && !this.#peerToPeer)) {
+    const room = region === null ? 0 : this.#roomIn(region, physAddr, length)
+    if (region === null || room <= 0) {
       this.#faults.report(busAddr, length, access, 'unmapped')
       return 0
     }
     const offset = physAddr - region.baseAddr
-    const room = Math.min(length, region.sizeBytes - offset)
     const reach = this.#coherent ? room : region.uniformLength(offset, room)
     out.offset = offset
     fillRange(out, region, this.#coherent ? region : region.sideAt(offset))
@@ -127,8 +127,14 @@ export class BusMasterImpl implements BusMaster {
       this.#baseFrame = region.baseFrame
       this.#frames = region.frames
     }
-    this.#debug?.deviceAccess(this.#owner, busAddr, reach, access)
+    this.#debug?.deviceAccess(this.#owner, physAddr, busAddr, reach, access)
     return reach
+  }
+
+  /** Bytes from `physAddr` on that the device reaches: the memory of another one only through its window. */
+  #roomIn(region: MemoryRegion, physAddr: number, length: number): number {
+    if (region.kind === 'device' && !this.#peerToPeer) return 0
+    return Math.min(length, region.apertureBytes - (physAddr - region.baseAddr))
   }
 }
 

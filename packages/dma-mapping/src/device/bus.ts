@@ -31,6 +31,7 @@ export class BusRange {
       backing: 'plain',
       baseAddr: 0,
       frames: 0,
+      apertureBytes: 0,
     })
     this.side = this.region
     this.bytes = this.region.bytes

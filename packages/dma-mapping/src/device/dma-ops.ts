@@ -255,7 +255,11 @@ export class DmaOpsImpl implements DmaOps {
   /** The bus address that is the physical one, or -1 if the device cannot put it on the bus. */
   #direct(physAddr: number, length: number): number {
     if (physAddr + length - 1 > this.#limits.dmaMask) return -1
-    return physAddr >= PEER_BASE && !this.#limits.peerToPeer ? -1 : physAddr
+    if (physAddr < PEER_BASE) return physAddr
+    if (!this.#limits.peerToPeer) return -1
+    const region = this.#memory.regionAt(physAddr)
+    const end = region === null ? 0 : region.baseAddr + region.apertureBytes
+    return physAddr + length <= end ? physAddr : -1
   }
 
   #mapPages(domain: IommuDomain, physAddr: number, length: number, perms: number): number {

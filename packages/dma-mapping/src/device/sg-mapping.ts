@@ -36,6 +36,11 @@ export function checkSgtable(
       })
     if (region.kind === 'device' && !limits.peerToPeer)
       throw new KernelError('EREMOTEIO', `the device cannot reach the peer memory ${region.name}`)
+    if (addr + table.lengthAt(i) > region.baseAddr + region.apertureBytes)
+      throw new KernelError('EREMOTEIO', `piece ${i} lies beyond the window of ${region.name}`, {
+        value: addr + table.lengthAt(i) - region.baseAddr,
+        accepted: `up to ${region.apertureBytes}`,
+      })
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { type Scheduler, Timer } from '@iolayers/kernel'
 
-/** @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_SIZE */
+/** Of one CPU. @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_SIZE */
 const FLUSH_QUEUE_SIZE = 256
 /** 10 ms. @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_TIMEOUT */
 const FLUSH_TIMEOUT_NS = 10_000_000

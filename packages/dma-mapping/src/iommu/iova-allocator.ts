@@ -9,7 +9,10 @@ import { IovaRanges } from './iova-ranges.ts'
 const CACHED_ORDERS = 6
 /** Page numbers that leave an overfull cache at once. @see drivers/iommu/iova.c IOVA_MAG_SIZE */
 const MAGAZINE_SIZE = 127
-/** Two loaded magazines and 32 in the depot. */
+/**
+ * Two magazines in use and 32 in the depot, as many as one CPU could hold up to Linux 6.6 (MAX_GLOBAL_MAGS). Since then the depot has no bound, and a work item gives back a magazine every
+ * 100 ms while there are more than one a CPU (iova_depot_work_func): here there is neither a timer nor growth without end.
+ */
 const CACHE_SIZE = 34 * MAGAZINE_SIZE
 /**
  * The first attempt stays below 2 GiB (the kernel's: 4 GiB): device addresses there are small integers to V8.

@@ -32,6 +32,11 @@ export interface MemoryRegion extends RegionSide {
   readonly frames: number
   readonly sizeBytes: number
   /**
+   * How much of device memory, from its start, lies behind the window that its device opens on the bus: neither peers nor the CPU reach the rest. For RAM all
+   * of it. @see drivers/gpu/drm/amd/amdgpu/amdgpu_gmc.h visible_vram_size
+   */
+  readonly apertureBytes: number
+  /**
    * What a device sees that does not snoop the CPU's caches. The region itself until a non-coherent device is made; from
    * then on a second copy that starts as zeros and that only syncs (and such devices) change.
    */
@@ -78,6 +83,7 @@ export interface RegionInit {
   backing: RegionBacking
   baseAddr: number
   frames: number
+  apertureBytes: number
 }
 
 class Region implements MemoryRegion {
@@ -92,6 +98,7 @@ class Region implements MemoryRegion {
   readonly baseFrame: number
   readonly frames: number
   readonly sizeBytes: number
+  readonly apertureBytes: number
   readonly #wasmCopy: WasmCopy | null
   #deviceSide: RegionSide
   #uncached: Uint8Array | null = null
@@ -106,6 +113,7 @@ class Region implements MemoryRegion {
     this.baseFrame = init.baseAddr / PAGE_SIZE
     this.frames = init.frames
     this.sizeBytes = init.frames * PAGE_SIZE
+    this.apertureBytes = init.apertureBytes
     let buffer: ArrayBuffer
     if (init.backing === 'wasm') {
       const wasm = createWasmBacking(this.sizeBytes)

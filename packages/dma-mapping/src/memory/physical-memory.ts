@@ -11,6 +11,7 @@ import {
   RAM_BASE,
 } from '../constants.ts'
 import { DmaDebug } from '../debug/dma-debug.ts'
+import { findBrokenPoison, GivenBack, poisonFrames } from './given-back.ts'
 import {
   copyBetween,
   createRegion,
@@ -37,6 +38,8 @@ export interface RegionRequest {
   kind: RegionKind
   backing: RegionBacking
   name?: string
+  /** See {@link MemoryRegion.apertureBytes}; all of the region by default. */
+  apertureBytes?: number
 }
 
 /**
@@ -75,6 +78,11 @@ export interface PhysicalMemoryInit {
   ramBytes: number
   /** Default `wasm`. */
   backing?: RegionBacking
+  /**
+   * Fills pages that are freed with 0xaa, and reports at their next allocation when a byte of them was written in between. Costs a
+   * write and a read of every page; off by default. @see mm/page_poison.c
+   */
+  pagePoisoning?: boolean
 }
 
 class PhysicalMemoryImpl implements PhysicalMemory {
@@ -86,6 +94,8 @@ class PhysicalMemoryImpl implements PhysicalMemory {
     pagesFree: 0,
   }
   readonly debug: DmaDebug | null
+  readonly #kernel: Kernel
+  readonly #poisoned: GivenBack | null
   readonly #regions: MemoryRegion[] = []
   readonly #pages: PageAllocator[] = []
   #last: MemoryRegion | null = null
@@ -93,8 +103,10 @@ class PhysicalMemoryImpl implements PhysicalMemory {
   #deviceEnd = PEER_BASE
   #separate = false
 
-  constructor(kernel: Kernel) {
-    this.debug = kernel.checked ? new DmaDebug(kernel) : null
+  constructor(kernel: Kernel, poisoning: boolean) {
+    this.debug = kernel.checked ? new DmaDebug(kernel, (addr) => this.regionAt(addr)) : null
+    this.#kernel = kernel
+    this.#poisoned = poisoning ? new GivenBack() : null
   }
 
   get regions(): readonly MemoryRegion[] {
@@ -118,7 +130,9 @@ class PhysicalMemoryImpl implements PhysicalMemory {
       })
     const index = this.#regions.length
     const name = init.name ?? `${init.kind}${index}`
-    const region = createRegion({ ...init, index, name, baseAddr })
+    const apertureBytes = init.apertureBytes ?? sizeBytes
+    checkAperture(apertureBytes, sizeBytes)
+    const region = createRegion({ ...init, index, name, baseAddr, apertureBytes })
     // A hole follows, so that no segment ever runs from one region into the next.
     const step = MAX_ORDER_NR_PAGES * PAGE_SIZE
     const end = (Math.ceil((baseAddr + sizeBytes) / step) + 1) * step
@@ -136,11 +150,12 @@ class PhysicalMemoryImpl implements PhysicalMemory {
       Number.isInteger(order) && order >= 0 && order <= MAX_PAGE_ORDER,
       'allocPages: order out of range',
     )
+    this.#kernel.signalling.mightAlloc('alloc_pages')
     for (const region of this.#regions) {
       if (region.kind !== 'ram') continue
       const index = this.#pagesOf(region).alloc(order)
       if (index < 0) continue
-      this.#count(1 << order)
+      this.#given(region, index, 1 << order)
       return region.baseFrame + index
     }
     return -1
@@ -149,16 +164,17 @@ class PhysicalMemoryImpl implements PhysicalMemory {
   freePages(frame: number, order: number): void {
     const region = this.#regionOfFrame(frame)
     this.#pagesOf(region).free(frame - region.baseFrame, order)
-    this.#count(-(1 << order))
+    this.#givenBack(region, frame - region.baseFrame, 1 << order)
   }
 
   allocContiguous(frames: number, region?: MemoryRegion): number {
     assert(Number.isInteger(frames) && frames > 0, 'allocContiguous: frames must be positive')
+    this.#kernel.signalling.mightAlloc('alloc_contig_range')
     for (const candidate of this.#regions) {
       if (region === undefined ? candidate.kind !== 'ram' : candidate !== region) continue
       const index = this.#pagesOf(candidate).allocContiguous(frames)
       if (index < 0) continue
-      this.#count(frames)
+      this.#given(candidate, index, frames)
       return candidate.baseFrame + index
     }
     return -1
@@ -167,7 +183,7 @@ class PhysicalMemoryImpl implements PhysicalMemory {
   freeContiguous(frame: number, frames: number): void {
     const region = this.#regionOfFrame(frame)
     this.#pagesOf(region).freeContiguous(frame - region.baseFrame, frames)
-    this.#count(-frames)
+    this.#givenBack(region, frame - region.baseFrame, frames)
   }
 
   regionAt(addr: number): MemoryRegion | null {
@@ -225,9 +241,32 @@ class PhysicalMemoryImpl implements PhysicalMemory {
     return region
   }
 
-  #count(frames: number): void {
+  #given(region: MemoryRegion, index: number, frames: number): void {
     this.stats.pagesAllocated += frames
     this.stats.pagesFree -= frames
+    this.debug?.pagesAllocated(region, index, frames)
+    const poisoned = this.#poisoned
+    if (poisoned === null) return
+    let broken = -1
+    for (let i = index; i < index + frames && broken < 0; i++) {
+      if (poisoned.has(region, i)) broken = findBrokenPoison(region, i)
+    }
+    poisoned.unmark(region, index, frames)
+    if (broken < 0) return
+    this.#kernel.report({
+      check: 'page-poison',
+      message: `the byte at 0x${(region.baseAddr + broken).toString(16)} was written after its page was given back`,
+    })
+  }
+
+  #givenBack(region: MemoryRegion, index: number, frames: number): void {
+    this.stats.pagesAllocated -= frames
+    this.stats.pagesFree += frames
+    if (this.#poisoned !== null) {
+      poisonFrames(region, index, frames)
+      this.#poisoned.mark(region, index, frames)
+    }
+    this.debug?.pagesFreed(region, index, frames)
   }
 
   #span(addr: number, length: number): MemoryRegion {
@@ -240,6 +279,14 @@ class PhysicalMemoryImpl implements PhysicalMemory {
   }
 }
 
+function checkAperture(apertureBytes: number, sizeBytes: number): void {
+  if (apertureBytes >= 0 && apertureBytes <= sizeBytes && apertureBytes % PAGE_SIZE === 0) return
+  throw new KernelError('EINVAL', 'apertureBytes', {
+    value: apertureBytes,
+    accepted: `whole pages, at most ${sizeBytes}`,
+  })
+}
+
 /** An address space with `ramBytes` of RAM. No page is touched. Throws EINVAL for a size that is not positive. */
 export function createPhysicalMemory(
   components: { kernel: Kernel },
@@ -250,7 +297,7 @@ export function createPhysicalMemory(
       value: init.ramBytes,
       accepted: 'a positive whole number',
     })
-  const memory = new PhysicalMemoryImpl(components.kernel)
+  const memory = new PhysicalMemoryImpl(components.kernel, init.pagePoisoning ?? false)
   let left = Math.ceil(init.ramBytes / PAGE_SIZE)
   while (left > 0) {
     const frames = Math.min(left, WASM_BACKING_BYTES_MAX / PAGE_SIZE)

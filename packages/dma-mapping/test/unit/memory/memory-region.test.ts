@@ -7,7 +7,9 @@ import { createWasmBacking } from '../../../src/memory/wasm-copy.ts'
 import { pattern } from '../../support.ts'
 
 function region(backing: 'wasm' | 'plain', frames = 4) {
-  return createRegion({ index: 0, name: 'r', kind: 'ram', backing, baseAddr: 0, frames })
+  const apertureBytes = frames * 4096
+  const at = { index: 0, name: 'r', kind: 'ram', backing, baseAddr: 0 } as const
+  return createRegion({ ...at, frames, apertureBytes })
 }
 
 describe('wasm copy', () => {
