@@ -3,8 +3,8 @@
 
 import { type Scheduler, Timer } from '@iolayers/kernel'
 
-/** Of one CPU. @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_SIZE */
-const FLUSH_QUEUE_SIZE = 256
+/** A ring of 256 that keeps one place free. @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_SIZE, fq_full */
+const FLUSH_QUEUE_SIZE = 255
 /** 10 ms. @see drivers/iommu/dma-iommu.c IOVA_DEFAULT_FQ_TIMEOUT */
 const FLUSH_TIMEOUT_NS = 10_000_000
 
