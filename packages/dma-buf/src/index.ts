@@ -2,6 +2,13 @@
 // Copyright 2026 The iolayers authors
 
 export { DMA_BUF_NAME_MAX } from './buf/buffer-name.ts'
+export {
+  type DmaBufFenceInfo,
+  type DmaBufInfo,
+  type DmaBufListing,
+  dmaBufInfo,
+  formatDmaBufInfo,
+} from './buf/bufinfo.ts'
 export type {
   BufferView,
   DmaBuf,
@@ -17,6 +24,8 @@ export type {
 export { createDmaBufCore, type DmaBufCoreInit } from './buf/core.ts'
 export type { DmaBufCore, DmaBufExportInfo, DmaBufStats } from './buf/core-contract.ts'
 export { dmaBufFile } from './buf/dma-buf-file.ts'
+export { DmaBufRevocation, dmaBufAttachRevocable, drainMappings } from './buf/revocation.ts'
+export { DmaBufSync, dmaBufSync } from './buf/sync-ioctl.ts'
 export { DmaFence, type DmaFenceOps, MAX_SCHEDULE_TIMEOUT } from './fence/dma-fence.ts'
 export { DmaFenceCallback } from './fence/dma-fence-callback.ts'
 export type {

@@ -34,7 +34,6 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     return this.#mappings
   }
 
-  /** The names of the devices that are attached, in the order in which they came. */
   get attachedDevices(): string[] {
     return [...this.#attachments].map(({ device }) => device.name)
   }

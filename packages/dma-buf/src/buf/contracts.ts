@@ -107,6 +107,8 @@ export interface DmaBufMapping extends DmaBufVma {
 export interface DmaBufImporting {
   /** Devices attached now. */
   readonly attachments: number
+  /** Their names, in the order in which they came. */
+  readonly attachedDevices: readonly string[]
   /** Tables that are mapped now, by all of them. */
   readonly mappings: number
   /** For an importer that cannot be interrupted: mapping pins the buffer. Throws what the exporter throws. @see dma_buf_attach */
