@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { DmaAttrs, DmaDirection, type SgTable } from '@iolayers/dma-mapping'
-import { assert, type Op } from '@iolayers/kernel'
+import { assert, KernelError, type Op } from '@iolayers/kernel'
 import type { BufferView, DmaBuf, DmaBufAttachment, DmaBufOps } from '../buf/contracts.ts'
 import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
 import { dmaResvUsageRw } from '../resv/dma-resv-usage.ts'
@@ -22,10 +22,12 @@ interface HeapMapping {
 export class HeapBuffer implements DmaBufOps {
   protected backing: PageBacking
   readonly #mapped: Map<SgTable, HeapMapping>
+  #cpuAccesses: number
 
   constructor(backing: PageBacking) {
     this.backing = backing
     this.#mapped = new Map()
+    this.#cpuAccesses = 0
   }
 
   *mapDmaBuf(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
@@ -53,14 +55,18 @@ export class HeapBuffer implements DmaBufOps {
   /** Waits for the fences first, and not only after this as the core does: what a device writes after a sync would be missed. */
   *beginCpuAccess(dmabuf: DmaBuf, direction: DmaDirection): Op<void> {
     const usage = dmaResvUsageRw(direction !== DmaDirection.FROM_DEVICE)
-    yield* dmabuf.resv.waitTimeout(usage, true, MAX_SCHEDULE_TIMEOUT)
+    const left = yield* dmabuf.resv.waitTimeout(usage, true, MAX_SCHEDULE_TIMEOUT)
+    // The DMA goes on, and the bytes stay the device's.
+    if (left <= 0) {
+      throw new KernelError('ERESTARTSYS', `interrupted before the CPU had dma-buf ${dmabuf.inode}`)
+    }
     this.syncForCpu()
+    this.#cpuAccesses++
   }
 
   *endCpuAccess(_dmabuf: DmaBuf, _direction: DmaDirection): Op<void> {
-    for (const [table, { attachment, direction }] of this.#mapped) {
-      if (!syncsItself(attachment)) attachment.device.dma.syncSgtableForDevice(table, direction)
-    }
+    if (this.#cpuAccesses > 0) this.#cpuAccesses--
+    this.syncForDevice()
   }
 
   *vmap(_dmabuf: DmaBuf): Op<BufferView> {
@@ -68,6 +74,18 @@ export class HeapBuffer implements DmaBufOps {
   }
 
   vunmap(_dmabuf: DmaBuf, _view: BufferView): void {}
+
+  /** Between begin and end: what the CPU has of the bytes is newer than what is in memory. */
+  protected get accessedByCpu(): boolean {
+    return this.#cpuAccesses > 0
+  }
+
+  /** Lets devices see what the CPU wrote, as `syncForCpu` does the other way. */
+  protected syncForDevice(): void {
+    for (const [table, { attachment, direction }] of this.#mapped) {
+      if (!syncsItself(attachment)) attachment.device.dma.syncSgtableForDevice(table, direction)
+    }
+  }
 
   /**
    * Lets the CPU see what devices wrote, but for importers that sync each transfer themselves: what they transferred is the CPU's

@@ -59,6 +59,8 @@ export class MovableBuffer extends HeapBuffer {
   moveTo(fresh: PageBacking): boolean {
     assert(!this.pinned, 'a pinned dma-buf was moved')
     const old = this.backing
+    // Else the next sync would bring back what was in memory before the CPU wrote.
+    if (this.accessedByCpu) this.syncForDevice()
     // The old tables are still mapped: what a device wrote is seen, and the bytes are the CPU's to read.
     this.syncForCpu()
     fresh.copyFrom(old)
