@@ -3,7 +3,14 @@
 
 import { DmaAttrs, DmaDirection, type SgTable } from '@iolayers/dma-mapping'
 import { assert, KernelError, type Op } from '@iolayers/kernel'
-import type { BufferView, DmaBuf, DmaBufAttachment, DmaBufOps } from '../buf/contracts.ts'
+import type {
+  BufferView,
+  DmaBuf,
+  DmaBufAttachment,
+  DmaBufOps,
+  DmaBufVma,
+  DmaBufVmOps,
+} from '../buf/contracts.ts'
 import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
 import { dmaResvUsageRw } from '../resv/dma-resv-usage.ts'
 import type { PageBacking } from './page-backing.ts'
@@ -74,6 +81,11 @@ export class HeapBuffer implements DmaBufOps {
   }
 
   vunmap(_dmabuf: DmaBuf, _view: BufferView): void {}
+
+  /** @see system_heap_mmap */
+  mmap(_dmabuf: DmaBuf, { offsetBytes, lengthBytes }: DmaBufVma): DmaBufVmOps {
+    return { fault: () => ({ segments: this.backing.views(offsetBytes, lengthBytes) }) }
+  }
 
   /** Between begin and end: what the CPU has of the bytes is newer than what is in memory. */
   protected get accessedByCpu(): boolean {

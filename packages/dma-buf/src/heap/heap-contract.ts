@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '@iolayers/kernel'
+import type { PhysicalMemory } from '@iolayers/dma-mapping'
+import type { Kernel, Op } from '@iolayers/kernel'
 import type { DmaBuf } from '../buf/contracts.ts'
+import type { DmaBufCore } from '../buf/core-contract.ts'
+
+export interface DmaHeapComponents {
+  readonly kernel: Kernel
+  readonly memory: PhysicalMemory
+  readonly core: DmaBufCore
+}
 
 export interface DmaHeapAllocation {
   readonly name?: string
+  /** Of the buffer's file; O_RDWR by default. */
+  readonly flags?: number
 }
 
 /** A place to get buffers from. @see drivers/dma-buf/dma-heap.c */

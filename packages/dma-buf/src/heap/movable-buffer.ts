@@ -53,18 +53,20 @@ export class MovableBuffer extends HeapBuffer {
   }
 
   /**
-   * Copies the bytes into `fresh` and makes those the buffer's pages. With the reservation lock held, unpinned, and no DMA
-   * running. True when the old pages are free already, false when they stay until the last importer unmaps them.
+   * Makes `fresh` the buffer's pages, and returns those that were. With the reservation lock held, unpinned, and no DMA running. The bytes are the caller's to
+   * copy; then it lets the old pages go.
    */
-  moveTo(fresh: PageBacking): boolean {
+  protected swapTo(fresh: PageBacking): PageBacking {
     assert(!this.pinned, 'a pinned dma-buf was moved')
-    const old = this.backing
-    // Else the next sync would bring back what was in memory before the CPU wrote.
-    if (this.accessedByCpu) this.syncForDevice()
     // The old tables are still mapped: what a device wrote is seen, and the bytes are the CPU's to read.
     this.syncForCpu()
-    fresh.copyFrom(old)
+    const old = this.backing
     this.backing = fresh
+    return old
+  }
+
+  /** Frees old pages; true when that was done, false when they stay until the last importer unmaps them. */
+  protected letGo(old: PageBacking): boolean {
     if (old.mappings === 0) {
       old.free()
       return true
@@ -72,6 +74,13 @@ export class MovableBuffer extends HeapBuffer {
     old.retired = true
     this.#retired++
     return false
+  }
+
+  /** As `swapTo`, with the bytes copied by the CPU and the old pages let go. True when those are free already. */
+  moveTo(fresh: PageBacking): boolean {
+    const old = this.swapTo(fresh)
+    fresh.copyFrom(old)
+    return this.letGo(old)
   }
 
   protected override unmappedFrom(backing: PageBacking): void {

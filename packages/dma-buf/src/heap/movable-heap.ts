@@ -14,11 +14,16 @@ import type { PhysicalMemory } from '@iolayers/dma-mapping'
 import { type Kernel, KernelError, type Op, type Tracepoint } from '@iolayers/kernel'
 import type { DmaBuf } from '../buf/contracts.ts'
 import type { DmaBufCore } from '../buf/core-contract.ts'
-import { DmaResvUsage } from '../resv/dma-resv-usage.ts'
-import type { DmaHeapAllocation, MovableHeap, MovableHeapStats } from './heap-contract.ts'
+import { drainMappings } from '../buf/revocation.ts'
+import { exportBacking } from './export-backing.ts'
+import type {
+  DmaHeapAllocation,
+  DmaHeapComponents,
+  MovableHeap,
+  MovableHeapStats,
+} from './heap-contract.ts'
+import { allocPageBacking, heapPages } from './heap-pages.ts'
 import { MovableBuffer } from './movable-buffer.ts'
-import { heapPages, PageBacking } from './page-backing.ts'
-import type { DmaHeapComponents } from './system-heap.ts'
 
 const TIMEOUT_NS = 30e9
 
@@ -51,20 +56,13 @@ class Heap implements MovableHeap {
   }
 
   allocate(sizeBytes: number, init: DmaHeapAllocation = {}): DmaBuf {
-    const backing = new PageBacking(this.#memory, heapPages(this.#memory, sizeBytes))
-    try {
-      backing.zero()
-      const ops = new MovableBuffer(this.#kernel.scheduler, backing, () => {
-        this.stats.retired--
-      })
-      const exported = { ops, sizeBytes: backing.sizeBytes, exporterName: this.name, ...init }
-      const dmabuf = this.#core.export(exported)
-      this.#buffers.set(dmabuf, ops)
-      return dmabuf
-    } catch (error) {
-      backing.free()
-      throw error
-    }
+    const backing = allocPageBacking(this.#memory, heapPages(this.#memory, sizeBytes))
+    const ops = new MovableBuffer(this.#kernel.scheduler, backing, () => {
+      this.stats.retired--
+    })
+    const dmabuf = exportBacking(this.#core, backing, ops, this.name, init)
+    this.#buffers.set(dmabuf, ops)
+    return dmabuf
   }
 
   *move(dmabuf: DmaBuf): Op<boolean> {
@@ -92,7 +90,7 @@ class Heap implements MovableHeap {
     for (;;) {
       const left = Math.max(0, deadlineNs - scheduler.nowNs())
       if ((yield* buffer.settled.waitEventTimeout(buffer.isSettled, left)) === 0) {
-        throw this.#timedOut(dmabuf, 'to unmap its old pages')
+        throw this.#timedOut(dmabuf)
       }
       yield* dmabuf.resv.lock(null)
       if (buffer.isSettled()) return
@@ -105,11 +103,9 @@ class Heap implements MovableHeap {
       this.stats.pinned++
       return false
     }
-    const fresh = new PageBacking(this.#memory, heapPages(this.#memory, dmabuf.sizeBytes))
+    const fresh = allocPageBacking(this.#memory, heapPages(this.#memory, dmabuf.sizeBytes))
     try {
-      yield* dmabuf.invalidateMappings()
-      const left = yield* dmabuf.resv.waitTimeout(DmaResvUsage.BOOKKEEP, false, this.#timeoutNs)
-      if (left === 0) throw this.#timedOut(dmabuf, 'to end their DMA')
+      yield* drainMappings(dmabuf, this.#timeoutNs)
     } catch (error) {
       fresh.free()
       throw error
@@ -124,14 +120,9 @@ class Heap implements MovableHeap {
     return true
   }
 
-  #timedOut(dmabuf: DmaBuf, what: string): KernelError {
-    return new KernelError(
-      'ETIME',
-      `the importers of dma-buf ${dmabuf.inode} took too long ${what}`,
-      {
-        accepted: `${this.#timeoutNs} ns`,
-      },
-    )
+  #timedOut(dmabuf: DmaBuf): KernelError {
+    const what = `the importers of dma-buf ${dmabuf.inode} took too long to unmap its old pages`
+    return new KernelError('ETIME', what, { accepted: `${this.#timeoutNs} ns` })
   }
 }
 

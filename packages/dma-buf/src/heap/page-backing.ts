@@ -1,69 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The pages of one buffer: blocks of mixed orders, the largest first.
+import { PAGE_SIZE, type PhysicalMemory, SgTable } from '@iolayers/dma-mapping'
+import { assert } from '@iolayers/kernel'
 
-import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMemory, SgTable } from '@iolayers/dma-mapping'
-import { assert, KernelError } from '@iolayers/kernel'
+/** Neighbouring pages. */
+export interface PageBlock {
+  readonly frame: number
+  readonly pages: number
+}
 
-/** 1 MiB, 64 KiB and single pages. @see drivers/dma-buf/heaps/system_heap.c orders */
-const ORDERS = [8, 4, 0] as const
+/** Moves bytes between physical addresses. */
+export type CopyBytes = (targetAddr: number, sourceAddr: number, length: number) => void
 
-/** Owns its pages until `free`. */
+/** The memory of one buffer, wherever it comes from: blocks of pages, in the order of the buffer. Owns them until `free`. */
 export class PageBacking {
   readonly sizeBytes: number
+  readonly blocks: readonly PageBlock[]
   /** Tables over these pages that some importer has mapped. */
   mappings: number
   /** The buffer has other pages now. */
   retired: boolean
   readonly #memory: PhysicalMemory
-  readonly #frames: number[]
-  readonly #orders: number[]
+  readonly #giveBack: () => void
   #freed: boolean
 
-  /** Throws ENOMEM; the bytes are as they were left. */
-  constructor(memory: PhysicalMemory, pages: number) {
-    this.sizeBytes = pages * PAGE_SIZE
+  /** `giveBack` frees the blocks, once. The bytes are as they were left. */
+  constructor(memory: PhysicalMemory, blocks: readonly PageBlock[], giveBack: () => void) {
+    this.sizeBytes = pagesOf(blocks) * PAGE_SIZE
+    this.blocks = blocks
     this.mappings = 0
     this.retired = false
     this.#memory = memory
-    this.#frames = []
-    this.#orders = []
+    this.#giveBack = giveBack
     this.#freed = false
-    this.#allocate(pages)
   }
 
   /** A table of all the pages, not mapped. */
   table(): SgTable {
-    const table = new SgTable(this.#frames.length)
-    this.#frames.forEach((frame, i) => {
-      table.append(frame, 0, this.#bytesAt(i))
-    })
+    const table = new SgTable(this.blocks.length)
+    for (const { frame, pages } of this.blocks) table.append(frame, 0, pages * PAGE_SIZE)
     return table
   }
 
-  views(): Uint8Array[] {
-    return this.#frames.map((frame, i) => {
-      const addr = frame * PAGE_SIZE
-      const region = this.#memory.regionAt(addr)
-      assert(region !== null, 'pages of a heap lie in no region')
-      const offset = addr - region.baseAddr
-      return region.bytes.subarray(offset, offset + this.#bytesAt(i))
-    })
+  /** The bytes of a range, for the CPU. */
+  views(offsetBytes = 0, lengthBytes: number = this.sizeBytes): Uint8Array[] {
+    const views: Uint8Array[] = []
+    const end = offsetBytes + lengthBytes
+    let at = 0
+    for (const { frame, pages } of this.blocks) {
+      const start = Math.max(at, offsetBytes)
+      const stop = Math.min(at + pages * PAGE_SIZE, end)
+      if (start < stop) views.push(this.#view(frame * PAGE_SIZE + start - at, stop - start))
+      at += pages * PAGE_SIZE
+    }
+    return views
   }
 
   zero(): void {
     for (const view of this.views()) view.fill(0)
   }
 
-  /** Copies all bytes of `source`, which has the same size but may have other blocks. */
-  copyFrom(source: PageBacking): void {
+  /** Copies all bytes of `source`, which has the same size but may have other blocks; by the CPU, or however `copy` does it. */
+  copyFrom(source: PageBacking, copy: CopyBytes = this.#memory.copy.bind(this.#memory)): void {
     assert(source.sizeBytes === this.sizeBytes, 'pages of another size')
     let done = 0
     let [to, toDone, from, fromDone] = [0, 0, 0, 0]
     while (done < this.sizeBytes) {
       const length = Math.min(this.#bytesAt(to) - toDone, source.#bytesAt(from) - fromDone)
-      this.#memory.copy(this.#addrAt(to) + toDone, source.#addrAt(from) + fromDone, length)
+      copy(this.#addrAt(to) + toDone, source.#addrAt(from) + fromDone, length)
       done += length
       toDone += length
       fromDone += length
@@ -76,52 +81,26 @@ export class PageBacking {
     assert(!this.#freed, 'pages were freed twice')
     assert(this.mappings === 0, 'pages were freed while a device has them mapped')
     this.#freed = true
-    this.#frames.forEach((frame, i) => {
-      this.#memory.freePages(frame, this.#orders[i] ?? 0)
-    })
+    this.#giveBack()
+  }
+
+  #view(addr: number, length: number): Uint8Array {
+    const region = this.#memory.regionAt(addr)
+    assert(region !== null, 'pages of a buffer lie in no region')
+    return region.bytes.subarray(addr - region.baseAddr, addr - region.baseAddr + length)
   }
 
   #addrAt(i: number): number {
-    return (this.#frames[i] ?? 0) * PAGE_SIZE
+    return (this.blocks[i]?.frame ?? 0) * PAGE_SIZE
   }
 
   #bytesAt(i: number): number {
-    return PAGE_SIZE << (this.#orders[i] ?? 0)
-  }
-
-  /** @see drivers/dma-buf/heaps/system_heap.c alloc_largest_available: an order that ran out is not tried again. */
-  #allocate(pages: number): void {
-    let left = pages
-    for (const order of ORDERS) {
-      while (left >= 1 << order) {
-        const frame = this.#memory.allocPages(order)
-        if (frame < 0) break
-        this.#frames.push(frame)
-        this.#orders.push(order)
-        left -= 1 << order
-      }
-    }
-    if (left === 0) return
-    this.free()
-    throw new KernelError('ENOMEM', `no memory for ${pages} pages`, {
-      value: pages,
-      accepted: `at most ${this.#memory.stats.pagesFree} free pages`,
-    })
+    return (this.blocks[i]?.pages ?? 0) * PAGE_SIZE
   }
 }
 
-/** The pages that `sizeBytes` takes. Throws EINVAL for a size that is not positive, ENOMEM for one that is beyond all memory. */
-export function heapPages(memory: PhysicalMemory, sizeBytes: number): number {
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0) {
-    throw new KernelError('EINVAL', 'size of a heap allocation', {
-      value: sizeBytes,
-      accepted: 'a positive whole number of bytes',
-    })
-  }
-  const pages = Math.ceil(sizeBytes / PAGE_SIZE)
-  if (pages <= memory.stats.pagesFree) return pages
-  throw new KernelError('ENOMEM', `no memory for ${sizeBytes} bytes`, {
-    value: sizeBytes,
-    accepted: `at most ${memory.stats.pagesFree * 2 ** PAGE_SHIFT} bytes`,
-  })
+export function pagesOf(blocks: readonly PageBlock[]): number {
+  let pages = 0
+  for (const block of blocks) pages += block.pages
+  return pages
 }

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { PhysicalMemory } from '@iolayers/dma-mapping'
-import type { Kernel } from '@iolayers/kernel'
-import type { DmaBufCore } from '../buf/core-contract.ts'
+import { exportBacking } from './export-backing.ts'
 import { HeapBuffer } from './heap-buffer.ts'
-import type { DmaHeap } from './heap-contract.ts'
-import { heapPages, PageBacking } from './page-backing.ts'
-
-export interface DmaHeapComponents {
-  readonly kernel: Kernel
-  readonly memory: PhysicalMemory
-  readonly core: DmaBufCore
-}
+import type { DmaHeap, DmaHeapComponents } from './heap-contract.ts'
+import { allocPageBacking, heapPages } from './heap-pages.ts'
 
 /**
  * Buffers of ordinary pages, in blocks of 1 MiB, 64 KiB and 4 KiB. They never move.
@@ -25,15 +17,8 @@ export function createSystemHeap(components: DmaHeapComponents): DmaHeap {
   return {
     name,
     allocate: (sizeBytes, init = {}) => {
-      const backing = new PageBacking(memory, heapPages(memory, sizeBytes))
-      try {
-        backing.zero()
-        const ops = new HeapBuffer(backing)
-        return core.export({ ops, sizeBytes: backing.sizeBytes, exporterName: name, ...init })
-      } catch (error) {
-        backing.free()
-        throw error
-      }
+      const backing = allocPageBacking(memory, heapPages(memory, sizeBytes))
+      return exportBacking(core, backing, new HeapBuffer(backing), name, init)
     },
   }
 }
