@@ -52,3 +52,10 @@ export { createMovableHeap, type MovableHeapInit } from './heap/movable-heap.ts'
 export { createSystemHeap } from './heap/system-heap.ts'
 export { DmaResv, type DmaResvInit } from './resv/dma-resv.ts'
 export { DmaResvUsage, dmaResvUsageRw } from './resv/dma-resv-usage.ts'
+export {
+  createUdmabuf,
+  UDMABUF_FLAGS_CLOEXEC,
+  type Udmabuf,
+  type UdmabufInit,
+  type UdmabufItem,
+} from './udmabuf/udmabuf.ts'

@@ -58,6 +58,8 @@ export class MovableBuffer extends HeapBuffer {
    */
   protected swapTo(fresh: PageBacking): PageBacking {
     assert(!this.pinned, 'a pinned dma-buf was moved')
+    // Else the next sync would bring back what was in memory before the CPU wrote.
+    if (this.accessedByCpu) this.syncForDevice()
     // The old tables are still mapped: what a device wrote is seen, and the bytes are the CPU's to read.
     this.syncForCpu()
     const old = this.backing
