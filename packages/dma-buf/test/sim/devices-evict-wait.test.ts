@@ -4,7 +4,14 @@
 import { joinAll, type Op, type TraceEvent, type WwAcquireCtx } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import { cpu, dynamicDevice, mover, owner, staticDevice } from './actors.ts'
-import { callbackUser, fenceWaiter, signaller, transactions, waiter } from './fence-actors.ts'
+import {
+  callbackUser,
+  fenceWaiter,
+  poller,
+  signaller,
+  transactions,
+  waiter,
+} from './fence-actors.ts'
 import { createCounts, type SimCounts, SimWorld } from './world.ts'
 
 const SEEDS = 2_500
@@ -64,7 +71,13 @@ const plays: readonly Play[] = [
     cast: (world) => {
       const active = new Set<WwAcquireCtx>()
       const some = [1, 2, 3, 4].map(() => transactions(world, active))
-      const others = [owner(world), waiter(world), signaller(world), ...pinning(world)]
+      const others = [
+        owner(world),
+        waiter(world),
+        poller(world),
+        signaller(world),
+        ...pinning(world),
+      ]
       return [...some, ...others, ...devices(world, 1)]
     },
     shown: ({ backoffs, interrupted, moves }) =>
@@ -76,11 +89,21 @@ const plays: readonly Play[] = [
     cast: (world) => {
       const active = new Set<WwAcquireCtx>()
       const some = [transactions(world, active), transactions(world, active)]
-      const waiting = [waiter(world), fenceWaiter(world), fenceWaiter(world), callbackUser(world)]
+      const waiting = [
+        waiter(world),
+        fenceWaiter(world),
+        fenceWaiter(world),
+        poller(world),
+        poller(world),
+      ]
       return [...some, ...waiting, callbackUser(world), signaller(world), ...devices(world, 1)]
     },
-    shown: ({ callbacks, removed, timeouts, interrupted }) =>
-      callbacks > SEEDS && removed > SEEDS / 10 && timeouts > SEEDS / 10 && interrupted > 0,
+    shown: ({ callbacks, removed, timeouts, interrupted, polls }) =>
+      polls > SEEDS &&
+      callbacks > SEEDS &&
+      removed > SEEDS / 10 &&
+      timeouts > SEEDS / 10 &&
+      interrupted > 0,
   },
 ]
 

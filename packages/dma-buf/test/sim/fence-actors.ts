@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Errno, type Op, WwAcquireCtx, yieldNow } from '@iolayers/kernel'
+import {
+  assert,
+  Errno,
+  type Op,
+  PollEvents,
+  pollFiles,
+  WwAcquireCtx,
+  yieldNow,
+} from '@iolayers/kernel'
 import {
   type DmaBuf,
   type DmaFence,
@@ -13,6 +21,7 @@ import type { Timeline } from './fence-lab.ts'
 import type { SimWorld } from './world.ts'
 
 const USAGES = Object.values(DmaResvUsage)
+const { WRITE, READ } = DmaResvUsage
 const TIMEOUTS_NS = [0, 1, 40, 150, 1e6, MAX_SCHEDULE_TIMEOUT]
 
 /** Transactions that are under way, of all actors of a world. */
@@ -182,6 +191,36 @@ export function* waiter(world: SimWorld): Op<void> {
     if (result < 0) world.counts.interrupted++
     world.counts.waits++
     log.check()
+    dmabuf.put()
+  }
+}
+
+/** Polls buffers for what the CPU may do with them. A file is ready to be written when nobody reads or writes. */
+export function* poller(world: SimWorld): Op<void> {
+  const { kernel, scheduler } = world.rig
+  const { EPOLLIN, EPOLLOUT } = PollEvents
+  for (let round = 0; round < 4; round++) {
+    yield* world.pause()
+    const dmabuf = world.pick()
+    if (dmabuf === null) continue
+    const log = world.log(dmabuf)
+    const events = world.oneOf([EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT])
+    const timeoutNs = world.oneOf(TIMEOUTS_NS)
+    const entry = { file: dmabuf.file, events, revents: 0 }
+    const startNs = scheduler.nowNs()
+    const ready = yield* pollFiles(kernel, [entry], timeoutNs)
+    // Nothing has run since the look that this came from.
+    for (const [event, usage] of [
+      [EPOLLIN, WRITE],
+      [EPOLLOUT, READ],
+    ] as const) {
+      if ((events & event) === 0) continue
+      // Not the other way round: a callback may still be on a fence that was replaced meanwhile.
+      const quiet = log.pending(usage).length === 0
+      assert((entry.revents & event) === 0 || quiet, 'a poll says ready, and a fence is pending')
+    }
+    assert(ready > 0 || scheduler.nowNs() >= startNs + timeoutNs, 'a poll ended before its time')
+    world.counts.polls++
     dmabuf.put()
   }
 }

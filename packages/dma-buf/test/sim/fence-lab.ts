@@ -28,7 +28,7 @@ export class FenceLab {
   readonly #rig: Rig
   readonly #prng: Prng
   readonly #live: Set<DmaFence>
-  /** For whoever wants to wait for one; some are gone. */
+  /** For whoever wants to wait for one. */
   readonly #recent: DmaFence[] = []
 
   constructor(rig: Rig, prng: Prng) {
@@ -112,6 +112,8 @@ export class FenceLab {
       release: () => {
         this.released++
         this.#live.delete(fence)
+        const index = this.#recent.indexOf(fence)
+        if (index >= 0) this.#recent.splice(index, 1)
       },
       ...ops,
     })

@@ -44,6 +44,7 @@ export interface SimCounts {
   callbacks: number
   removed: number
   waits: number
+  polls: number
 }
 
 export function createCounts(): SimCounts {
@@ -60,6 +61,7 @@ export function createCounts(): SimCounts {
     callbacks: 0,
     removed: 0,
     waits: 0,
+    polls: 0,
   }
 }
 
