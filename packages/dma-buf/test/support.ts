@@ -20,6 +20,7 @@ import {
   type Kernel,
   KernelError,
   type Op,
+  type UnhandledHook,
   type VirtualScheduler,
 } from '@iolayers/kernel'
 import { expect } from 'vitest'
@@ -41,11 +42,18 @@ export interface Rig {
   run<T>(op: Op<T>): T
 }
 
-export function createRig(init: DmaBufCoreInit & { seed?: number; ramBytes?: number } = {}): Rig {
-  const { seed, ramBytes = 8 * 1024 * 1024, ...coreInit } = init
-  const scheduler = createVirtualScheduler(
-    seed === undefined ? { strategy: fifoStrategy() } : { seed },
-  )
+export interface RigInit extends DmaBufCoreInit {
+  readonly seed?: number
+  readonly ramBytes?: number
+  readonly onUnhandled?: UnhandledHook
+}
+
+export function createRig(init: RigInit = {}): Rig {
+  const { seed, ramBytes = 8 * 1024 * 1024, onUnhandled, ...coreInit } = init
+  const scheduler = createVirtualScheduler({
+    ...(seed === undefined ? { strategy: fifoStrategy() } : { seed }),
+    ...(onUnhandled === undefined ? {} : { onUnhandled }),
+  })
   const kernel = createKernel({ scheduler }, { checked: true })
   const memory = createPhysicalMemory({ kernel }, { ramBytes, backing: 'plain' })
   const iommu = createIommu({ kernel })

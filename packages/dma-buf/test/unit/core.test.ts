@@ -57,7 +57,7 @@ describe('descriptors', () => {
     expectNothingOutstanding(rig)
   })
 
-  it('installs nothing when the number cannot be told, and leaves the reference with the caller', () => {
+  it('T4 installs nothing when the number cannot be told, and leaves the reference with the caller', () => {
     const rig = createRig()
     const fds = createFdTable({ limit: 1 })
     const dmabuf = exportOne(rig)
@@ -77,7 +77,7 @@ describe('descriptors', () => {
     expectNothingOutstanding(rig)
   })
 
-  it('does not look at a buffer after it installed its descriptor, nor after the last put', () => {
+  it('T1 T2 does not look at a buffer after it installed its descriptor, nor after the last put', () => {
     const rig = createRig()
     const events: TraceEvent[] = []
     const order: string[] = []
