@@ -38,8 +38,8 @@ export class GivenBack {
     const flags = this.#flags[region.index]
     if (flags === undefined) return false
     const last = Math.floor((offset + length - 1) / PAGE_SIZE)
-    const first = flags.indexOf(1, Math.floor(offset / PAGE_SIZE))
-    return first >= 0 && first <= last
+    for (let i = Math.floor(offset / PAGE_SIZE); i <= last; i++) if (flags[i] === 1) return true
+    return false
   }
 }
 
