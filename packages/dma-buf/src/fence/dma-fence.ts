@@ -8,25 +8,37 @@ import {
   type DmaFenceCallbackList,
   unlinkCallback,
 } from './dma-fence-callback.ts'
+import { DmaFenceDebug } from './dma-fence-debug.ts'
+import { waitFor } from './wait-for.ts'
+
+export { MAX_SCHEDULE_TIMEOUT } from './wait-for.ts'
 
 /**
  * What the driver behind a fence answers. One object serves all fences of a driver.
  *
+ * The kernel's `wait` (deprecated there) does not exist: every fence is waited for in the same way.
+ *
  * @see include/linux/dma-fence.h struct dma_fence_ops
  */
 export interface DmaFenceOps {
+  /** Called in an RCU section, and only while the fence is pending: the name may live in the driver. */
   getDriverName(fence: DmaFence): string
+  /** As `getDriverName`. */
   getTimelineName(fence: DmaFence): string
   /** Called at most once, at the first callback or wait. False: the work is over already, the fence is then signalled. */
   enableSignaling?(fence: DmaFence): boolean
   /** Asks the hardware whether the work is over, without waiting. */
   signaled?(fence: DmaFence): boolean
-  /** The last reference is gone. */
+  /** The last reference is gone. Without it a fence that has signalled needs its driver no more. */
   release?(fence: DmaFence): void
+  /** Somebody hopes that the fence signals by then, on the scheduler's clock. */
+  setDeadline?(fence: DmaFence, deadlineNs: number): void
+  /**
+   * The driver promises to reserve the slot first, then to initialise the fence, then to add it, without anything in between that could fail: checked
+   * mode reports any other order. Not for fences that others know before they come into a reservation object.
+   */
+  readonly reserveBeforeInit?: boolean
 }
-
-/** A wait with this timeout has none. @see include/linux/sched.h MAX_SCHEDULE_TIMEOUT */
-export const MAX_SCHEDULE_TIMEOUT: number = Number.POSITIVE_INFINITY
 
 const MAX_ERRNO = 4095
 
@@ -35,17 +47,21 @@ const MAX_ERRNO = 4095
  * sequence numbers. Made before it is needed, and bound to its place in a context by `init`: nothing after that
  * allocates, because memory reclaim may be waiting for the fence.
  *
+ * A driver that goes away signals its fences and waits for an RCU grace period: nobody calls its ops after that, save for `release`.
+ *
  * @see drivers/dma-buf/dma-fence.c
  */
 export class DmaFence {
-  readonly #kernel: Kernel
-  readonly #ops: DmaFenceOps
+  readonly kernel: Kernel
   readonly #kref: Kref
   readonly #callbacks: DmaFenceCallbackList
   readonly #waiters: WaitQueue
   readonly #waitDone: () => boolean
+  readonly #debug: DmaFenceDebug | null
+  #ops: DmaFenceOps | null
   #context: number
   #seqno: number
+  #seqno64: boolean
   #initialised: boolean
   #signaled: boolean
   #signalingEnabled: boolean
@@ -53,14 +69,16 @@ export class DmaFence {
   #timestampNs: number
 
   constructor(kernel: Kernel, ops: DmaFenceOps) {
-    this.#kernel = kernel
+    this.kernel = kernel
     this.#ops = ops
     this.#kref = new Kref()
     this.#callbacks = { first: null, last: null }
     this.#waiters = new WaitQueue(kernel.scheduler, 'dma_fence')
     this.#waitDone = () => this.#signaled
+    this.#debug = kernel.checked ? new DmaFenceDebug(kernel) : null
     this.#context = 0
     this.#seqno = 0
+    this.#seqno64 = false
     this.#initialised = false
     this.#signaled = false
     this.#signalingEnabled = false
@@ -68,12 +86,25 @@ export class DmaFence {
     this.#timestampNs = 0
   }
 
-  /** Binds the fence to a context and its place in it. Once. Allocates nothing. @see dma_fence_init */
+  /**
+   * Binds the fence to a context and its place in it. Once. Allocates nothing. The sequence number counts as one of 32 bits, which wraps: of two fences
+   * the later one is that which is less than 2^31 ahead.
+   *
+   * @see dma_fence_init
+   */
   init(context: number, seqno: number): void {
     assert(!this.#initialised, 'a dma_fence is initialised once')
+    assert(Number.isSafeInteger(seqno) && seqno >= 0, 'a sequence number is a whole number')
     this.#initialised = true
     this.#context = context
     this.#seqno = seqno
+    this.#debug?.initialised(this.#ops?.reserveBeforeInit === true)
+  }
+
+  /** As `init`, for sequence numbers that never wrap. The kernel's have 64 bits; ours end at 2^53. @see dma_fence_init64 */
+  init64(context: number, seqno: number): void {
+    this.init(context, seqno)
+    this.#seqno64 = true
   }
 
   get context(): number {
@@ -89,7 +120,7 @@ export class DmaFence {
     return this.#error
   }
 
-  /** When it signalled, on the scheduler's clock; 0 before. */
+  /** When it signalled, on the scheduler's clock; 0 before. @see dma_fence_timestamp */
   get timestampNs(): number {
     return this.#timestampNs
   }
@@ -105,22 +136,45 @@ export class DmaFence {
     return this.#signalingEnabled
   }
 
+  /** Whether it has signalled, as far as is known: the driver is not asked. @see dma_fence_test_signaled_flag */
+  get signaledFlag(): boolean {
+    return this.#signaled
+  }
+
+  /** Whether a driver still stands behind it. False once it signalled, unless the driver has a `release`. */
+  get attached(): boolean {
+    return this.#ops !== null
+  }
+
+  get references(): number {
+    return this.#kref.references
+  }
+
   /** The driver may be gone once the fence signalled, so its name is not asked for after that. @see dma_fence_driver_name */
   get driverName(): string {
-    return this.#signaled ? 'detached-driver' : this.#ops.getDriverName(this)
+    return this.#ask((ops) => ops.getDriverName(this), 'detached-driver')
   }
 
   /** @see dma_fence_timeline_name */
   get timelineName(): string {
-    return this.#signaled ? 'signaled-timeline' : this.#ops.getTimelineName(this)
+    return this.#ask((ops) => ops.getTimelineName(this), 'signaled-timeline')
+  }
+
+  /** One line: context, sequence number, names while it is pending, and whether it has signalled. @see dma_fence_describe */
+  describe(): string {
+    const pending = !this.isSignaled()
+    const timeline = pending ? this.timelineName : ''
+    const driver = pending ? this.driverName : ''
+    return `${this.#context}:${this.#seqno} ${timeline} ${driver} ${pending ? 'un' : ''}signalled`
   }
 
   get(): void {
     this.#kref.get()
   }
 
-  /** A reference unless the last one is gone. @see dma_fence_get_rcu */
+  /** A reference unless the last one is gone, which may be known in an RCU section only. @see dma_fence_get_rcu */
   tryGet(): boolean {
+    this.#debug?.assertLive()
     return this.#kref.getUnlessZero()
   }
 
@@ -130,8 +184,16 @@ export class DmaFence {
 
   /** Also asks the driver, and signals if the work turns out to be over. @see dma_fence_is_signaled */
   isSignaled(): boolean {
+    this.#debug?.assertLive()
     if (this.#signaled) return true
-    if (this.#ops.signaled?.(this) !== true) return false
+    if (this.#ops?.signaled === undefined) return false
+    const { rcu } = this.kernel
+    rcu.readLock()
+    try {
+      if (!this.#ops.signaled(this)) return false
+    } finally {
+      rcu.readUnlock()
+    }
     this.signal()
     return true
   }
@@ -143,7 +205,7 @@ export class DmaFence {
     this.#error = error
   }
 
-  /** The work is over: wakes who waits and runs the callbacks in the order in which they were added. No effect the second time. */
+  /** The work is over: runs the callbacks in the order in which they were added and wakes who waits. No effect the second time. */
   signal(): void {
     this.checkAndSignal()
   }
@@ -157,26 +219,23 @@ export class DmaFence {
 
   /** Signals; true when it had been signalled before. Neither sleeps nor allocates. @see dma_fence_check_and_signal */
   checkAndSignal(): boolean {
-    assert(this.#initialised, 'a dma_fence is initialised before it signals')
-    if (this.#signaled) return true
-    this.#timestampNs = this.#kernel.scheduler.nowNs()
-    this.#signaled = true
-    const callbacks = this.#callbacks
-    for (let callback = callbacks.first; callback !== null; callback = callbacks.first) {
-      unlinkCallback(callback)
-      callback.func(this, callback)
-    }
-    this.#waiters.wakeUpAll()
-    return false
+    return this.#signalAt(this.kernel.scheduler.nowNs())
   }
 
-  /** Sees to it that the fence will signal by itself. False when it has signalled. @see dma_fence_enable_sw_signaling */
+  /** Signals, as having done so at `timestampNs`: the hardware knew it earlier. No effect the second time. @see dma_fence_signal_timestamp */
+  signalTimestamp(timestampNs: number): void {
+    this.#signalAt(timestampNs)
+  }
+
+  /** Sees to it that the fence will signal by itself. False when it has signalled. @see dma_fence_enable_signaling */
   enableSignaling(): boolean {
+    this.#debug?.assertLive()
     assert(this.#initialised, 'a dma_fence is initialised before it is used')
     const first = !this.#signalingEnabled
     this.#signalingEnabled = true
+    this.#debug?.published()
     if (this.#signaled) return false
-    if (!first || this.#ops.enableSignaling === undefined) return true
+    if (!first || this.#ops?.enableSignaling === undefined) return true
     if (this.#ops.enableSignaling(this)) return !this.#signaled
     this.signal()
     return false
@@ -197,36 +256,31 @@ export class DmaFence {
 
   /**
    * Waits until the fence signals. The time that is left (at least 1; the timeout itself when it was signalled already, 1 for a timeout of 0), 0
-   * when the timeout ran out, -ERESTARTSYS when `interruptible` and a signal came. With a timeout of 0 it only looks.
+   * when the timeout ran out, -ERESTARTSYS when `interruptible` and a signal came. With a timeout of 0 it only looks: 0 then means that the fence is
+   * pending, and is no error.
    *
    * @see dma_fence_wait_timeout
    */
   *wait(interruptible: boolean, timeoutNs: number): Op<number> {
     assert(timeoutNs >= 0, 'a timeout is not negative')
+    this.kernel.signalling.mightWait('dma_fence_wait')
     this.enableSignaling()
     if (this.isSignaled()) return timeoutNs === 0 ? 1 : timeoutNs
-    const task = this.#kernel.scheduler.current
-    if (interruptible && task?.signalPending === true) return -Errno.ERESTARTSYS
-    if (timeoutNs === 0) return 0
-    const forEver = timeoutNs === MAX_SCHEDULE_TIMEOUT
-    if (forEver && interruptible) {
-      const result = yield* this.#waiters.waitEventInterruptible(this.#waitDone)
-      return result === 0 ? timeoutNs : result
-    }
-    if (forEver) {
-      yield* this.#waiters.waitEvent(this.#waitDone)
-      return timeoutNs
-    }
-    if (interruptible) {
-      return yield* this.#waiters.waitEventInterruptibleTimeout(this.#waitDone, timeoutNs)
-    }
-    return yield* this.#waiters.waitEventTimeout(this.#waitDone, timeoutNs)
+    const { scheduler } = this.kernel
+    return yield* waitFor(this.#waiters, scheduler, this.#waitDone, { interruptible, timeoutNs })
+  }
+
+  /** A hint: somebody would like it signalled by then. Drivers may ignore it; without effect once signalled. @see dma_fence_set_deadline */
+  setDeadline(deadlineNs: number): void {
+    if (this.#ops?.setDeadline === undefined || this.isSignaled()) return
+    this.#ops?.setDeadline?.(this, deadlineNs)
   }
 
   /** Whether this fence comes after `other` in the context that they share. @see dma_fence_is_later */
   isLater(other: DmaFence): boolean {
     assert(this.#context === other.context, 'only fences of one context have an order')
-    return this.#seqno > other.seqno
+    if (this.#seqno64) return this.#seqno > other.seqno
+    return ((this.#seqno - other.seqno) | 0) > 0
   }
 
   /** @see dma_fence_is_later_or_same */
@@ -234,11 +288,100 @@ export class DmaFence {
     return this === other || this.isLater(other)
   }
 
-  #release(): void {
-    // Whoever still waits would wait for ever: the kernel warns and signals with EDEADLK.
-    if (this.#initialised && !this.#signaled && this.#callbacks.first !== null) {
-      this.signalWithError(-Errno.EDEADLK)
+  /**
+   * A reservation object takes it in. `reservedStamp`: when its slot was reserved, under the same hold of the lock; 0 when none was. Only checked mode
+   * looks at the order.
+   */
+  noteAdded(reservedStamp: number): void {
+    assert(this.#initialised, 'a dma_fence is initialised before it is added')
+    this.#debug?.checkOrder(`${this.#context}:${this.#seqno}`, reservedStamp)
+  }
+
+  #signalAt(timestampNs: number): boolean {
+    assert(this.#initialised, 'a dma_fence is initialised before it signals')
+    if (this.#signaled) return true
+    const { signalling } = this.kernel
+    const cookie = signalling.begin('dma_fence_signal')
+    try {
+      this.#timestampNs = timestampNs
+      this.#signaled = true
+      if (this.#ops !== null && this.#ops.release === undefined) this.#ops = null
+      this.#runCallbacks()
+      this.#waiters.wakeUpAll()
+    } finally {
+      signalling.end(cookie)
     }
-    this.#ops.release?.(this)
+    return false
+  }
+
+  #runCallbacks(): void {
+    const callbacks = this.#callbacks
+    for (let callback = callbacks.first; callback !== null; callback = callbacks.first) {
+      unlinkCallback(callback)
+      try {
+        callback.func(this, callback)
+      } catch (error) {
+        // Others wait for this fence too, and its signaller can do nothing about it.
+        this.kernel.scheduler.raise(error, 'a dma_fence callback')
+      }
+    }
+  }
+
+  #ask(question: (ops: DmaFenceOps) => string, gone: string): string {
+    const { rcu } = this.kernel
+    rcu.readLock()
+    try {
+      return this.#ops === null || this.#signaled ? gone : question(this.#ops)
+    } finally {
+      rcu.readUnlock()
+    }
+  }
+
+  /** @see dma_fence_release */
+  #release(): void {
+    const abandoned = this.#initialised && !this.#signaled && this.#callbacks.first !== null
+    if (abandoned) this.signalWithError(-Errno.EDEADLK)
+    this.#ops?.release?.(this)
+    this.#debug?.released()
+    if (!abandoned || !this.kernel.checked) return
+    this.kernel.report({
+      check: 'dma-fence',
+      message: `fence ${this.#context}:${this.#seqno} lost its last reference while somebody waited for it`,
+    })
+  }
+}
+
+/**
+ * The later of two fences of one context, without a reference of its own; null when that one has signalled, and so both have.
+ *
+ * @see include/linux/dma-fence.h dma_fence_later
+ */
+export function dmaFenceLater(first: DmaFence, second: DmaFence): DmaFence | null {
+  // Asked of the later one only: an earlier one may be told last that it has signalled.
+  const later = first.isLater(second) ? first : second
+  return later.isSignaled() ? null : later
+}
+
+/** A place that holds a fence, and that is read without a lock. */
+export interface DmaFenceSlot {
+  readonly fence: DmaFence | null
+}
+
+/**
+ * The fence that is in `slot`, with a reference; null when there is none. In an RCU section. A fence whose last reference goes, or that is replaced, meanwhile is
+ * looked up again.
+ *
+ * @see include/linux/dma-fence.h dma_fence_get_rcu_safe
+ */
+export function dmaFenceGetRcuSafe(kernel: Kernel, slot: DmaFenceSlot): DmaFence | null {
+  const { scheduler } = kernel
+  for (;;) {
+    const { fence } = slot
+    if (fence === null) return null
+    if (scheduler.exploring) scheduler.choicePoint('dma_fence_get_rcu_safe')
+    if (!fence.tryGet()) continue
+    // Meanwhile it may have been put elsewhere as another fence; a reference makes sure that it is this one.
+    if (slot.fence === fence) return fence
+    fence.put()
   }
 }

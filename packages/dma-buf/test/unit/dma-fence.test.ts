@@ -161,7 +161,7 @@ describe('dma_fence: callbacks', () => {
 
 describe('dma_fence: references', () => {
   it('tells the driver of the last put, and wakes who would wait for ever', () => {
-    const { make } = setup()
+    const { rig, make } = setup()
     const released: number[] = []
     const fence = make({ ...fenceOps, release: (self) => released.push(self.status) })
     const errors: number[] = []
@@ -169,9 +169,12 @@ describe('dma_fence: references', () => {
     expect(fence.tryGet()).toBe(true)
     fence.put()
     expect(released).toEqual([])
-    fence.put()
+    rig.kernel.rcu.readLock()
+    expect(() => fence.put()).toThrow('lost its last reference while somebody waited for it')
     expect([released, errors]).toEqual([[-Errno.EDEADLK], [-Errno.EDEADLK]])
     expect(fence.tryGet()).toBe(false)
+    rig.kernel.rcu.readUnlock()
+    expect(errorCode(() => fence.tryGet())).toBe('assertion')
   })
 })
 

@@ -39,6 +39,8 @@ export interface Signalling {
   mightLock(what: string): void
   /** A fence may be waited for here. @see drivers/dma-buf/dma-fence.c __dma_fence_might_wait */
   mightWait(what: string): void
+  /** A moment in the order of things: larger than every stamp before it; always 0 without checked mode. */
+  stamp(): number
 }
 
 interface SignallingComponents {
@@ -54,6 +56,7 @@ const idle: Signalling = Object.freeze({
   mightAlloc: () => {},
   mightLock: () => {},
   mightWait: () => {},
+  stamp: () => 0,
 })
 
 class Section implements SignallingCookie {
@@ -72,6 +75,7 @@ class CheckedSignalling implements Signalling {
   readonly #components: SignallingComponents
   readonly #ofTasks: WeakMap<Task, Section> = new WeakMap()
   #atomic: Section | null = null
+  #lastStamp = 0
 
   constructor(components: SignallingComponents) {
     this.#components = components
@@ -102,6 +106,10 @@ class CheckedSignalling implements Signalling {
 
   mightWait(what: string): void {
     this.#refuse('a fence is waited for', what)
+  }
+
+  stamp(): number {
+    return ++this.#lastStamp
   }
 
   #innermost(): Section | null {

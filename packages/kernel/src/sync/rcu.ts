@@ -37,6 +37,8 @@ export class Rcu {
   /** Callbacks run so far. */
   callbacks = 0
   #readers = 0
+  /** Times that the last open section was closed: each ends every grace period that had begun. */
+  #graceEnds = 0
   #running = false
 
   constructor(scheduler: Scheduler) {
@@ -62,9 +64,21 @@ export class Rcu {
     this.#readers--
     const task = this.#scheduler.current
     if (task !== null) task.atomicDepth--
-    if (this.#readers > 0 || this.#waiting.first === null) return
+    if (this.#readers > 0) return
+    this.#graceEnds++
+    if (this.#waiting.first === null) return
     this.#ready.append(this.#waiting)
     this.#scheduler.queue(this.#call)
+  }
+
+  /** A moment, for `pollState`. @see kernel/rcu/tree.c get_state_synchronize_rcu */
+  getState(): number {
+    return this.#readers > 0 ? this.#graceEnds + 1 : this.#graceEnds
+  }
+
+  /** Whether a grace period has gone by since `state`. @see kernel/rcu/tree.c poll_state_synchronize_rcu */
+  pollState(state: number): boolean {
+    return this.#graceEnds >= state
   }
 
   /** Runs `head.fn` after a grace period, in atomic context. @see kernel/rcu/tree.c call_rcu */

@@ -158,6 +158,23 @@ describe('PercpuRef', () => {
 })
 
 describe('Rcu', () => {
+  it('says whether a grace period has gone by since a moment', () => {
+    const scheduler = createVirtualScheduler({ strategy: fifoStrategy() })
+    const { rcu } = createKernel({ scheduler })
+    expect(rcu.pollState(rcu.getState())).toBe(true)
+    rcu.readLock()
+    const state = rcu.getState()
+    rcu.readLock()
+    rcu.readUnlock()
+    expect(rcu.pollState(state)).toBe(false)
+    rcu.readUnlock()
+    expect(rcu.pollState(state)).toBe(true)
+    rcu.readLock()
+    expect(rcu.pollState(state)).toBe(true)
+    expect(rcu.pollState(rcu.getState())).toBe(false)
+    rcu.readUnlock()
+  })
+
   it('runs callbacks after the sections that were open have closed', () => {
     const scheduler = createVirtualScheduler({ seed: 1 })
     const { rcu } = createKernel({ scheduler })

@@ -129,6 +129,11 @@ describe('signalling sections', () => {
     expect(kernel.reports).toHaveLength(1)
   })
 
+  it('put moments into an order', () => {
+    const { signalling } = setup()
+    expect([signalling.stamp(), signalling.stamp(), signalling.stamp()]).toEqual([1, 2, 3])
+  })
+
   it('are nothing without checked mode', () => {
     const { kernel, signalling, found } = setup(false)
     const first = signalling.begin('a')
@@ -140,6 +145,7 @@ describe('signalling sections', () => {
     signalling.end(first)
     expect(found).toEqual([])
     expect(signalling).toBe(setup(false).signalling)
+    expect([signalling.stamp(), signalling.stamp()]).toEqual([0, 0])
   })
 })
 
