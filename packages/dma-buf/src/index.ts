@@ -26,6 +26,22 @@ export type { DmaBufCore, DmaBufExportInfo, DmaBufStats } from './buf/core-contr
 export { dmaBufFile } from './buf/dma-buf-file.ts'
 export { DmaBufRevocation, dmaBufAttachRevocable, drainMappings } from './buf/revocation.ts'
 export { DmaBufSync, dmaBufSync } from './buf/sync-ioctl.ts'
+export type { CopyEngineInit } from './device-memory/copy-engine.ts'
+export {
+  createDeviceMemory,
+  type DeviceMemoryComponents,
+  type DeviceMemoryInit,
+} from './device-memory/device-memory.ts'
+export type {
+  DeviceBufferInfo,
+  DeviceJob,
+  DeviceMemory,
+  DeviceMemoryAllocation,
+  DeviceMemoryStats,
+  Placement,
+  SystemFallbacks,
+} from './device-memory/device-memory-contract.ts'
+export { peerBytesOf } from './device-memory/p2p.ts'
 export {
   DmaFence,
   type DmaFenceOps,
@@ -34,7 +50,30 @@ export {
   dmaFenceLater,
   MAX_SCHEDULE_TIMEOUT,
 } from './fence/dma-fence.ts'
+export {
+  DmaFenceArray,
+  type DmaFenceArrayInit,
+  dmaFenceIsContainer,
+  dmaFenceMatchContext,
+  toDmaFenceArray,
+} from './fence/dma-fence-array.ts'
 export { DmaFenceCallback } from './fence/dma-fence-callback.ts'
+export {
+  DmaFenceChain,
+  dmaFenceChainContained,
+  dmaFenceChainFindSeqno,
+  dmaFenceChainWalk,
+  toDmaFenceChain,
+} from './fence/dma-fence-chain.ts'
+export type { DmaFenceComponents, DmaFenceContexts } from './fence/dma-fence-contexts.ts'
+export { dmaFencePrivateStub } from './fence/dma-fence-stub.ts'
+export {
+  DmaFenceUnwrap,
+  dmaFenceDedupArray,
+  dmaFenceUnwrapForEach,
+  dmaFenceUnwrapMerge,
+} from './fence/dma-fence-unwrap.ts'
+export { type DmaFenceWaitAny, dmaFenceWaitAnyTimeout } from './fence/wait-any.ts'
 export {
   type ContiguousHeap,
   type ContiguousHeapInit,
@@ -52,6 +91,21 @@ export { createMovableHeap, type MovableHeapInit } from './heap/movable-heap.ts'
 export { createSystemHeap } from './heap/system-heap.ts'
 export { DmaResv, type DmaResvInit } from './resv/dma-resv.ts'
 export { DmaResvUsage, dmaResvUsageRw } from './resv/dma-resv-usage.ts'
+export { dmaBufExportSyncFile, dmaBufImportSyncFile } from './sync-file/dma-buf-sync-file.ts'
+export {
+  createSyncFile,
+  type SyncFenceInfo,
+  type SyncFile,
+  type SyncFileInfo,
+  syncFileAbility,
+} from './sync-file/sync-file.ts'
+export {
+  syncFileFd,
+  syncFileFdGet,
+  syncFileGetFence,
+  syncFileMergeFd,
+  type TellFd,
+} from './sync-file/sync-file-fd.ts'
 export {
   createUdmabuf,
   UDMABUF_FLAGS_CLOEXEC,

@@ -141,9 +141,9 @@ export class DmaFence {
     return this.#signaled
   }
 
-  /** Whether a driver still stands behind it. False once it signalled, unless the driver has a `release`. */
-  get attached(): boolean {
-    return this.#ops !== null
+  /** The driver behind it: null once the fence has signalled and needs it no more. For containers, which know theirs by it; to be called by nobody else. */
+  get ops(): DmaFenceOps | null {
+    return this.#ops
   }
 
   get references(): number {
