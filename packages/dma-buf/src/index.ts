@@ -90,6 +90,7 @@ export type {
 export { createMovableHeap, type MovableHeapInit } from './heap/movable-heap.ts'
 export { createSystemHeap } from './heap/system-heap.ts'
 export { DmaResv, type DmaResvInit } from './resv/dma-resv.ts'
+export { DmaResvIter } from './resv/dma-resv-iter.ts'
 export { DmaResvUsage, dmaResvUsageRw } from './resv/dma-resv-usage.ts'
 export { dmaBufExportSyncFile, dmaBufImportSyncFile } from './sync-file/dma-buf-sync-file.ts'
 export {
