@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { KernelError } from '@iolayers/kernel'
+import { utf8Length } from '../utf8-length.ts'
 
 /** The longest name that a buffer can have, in bytes. @see include/uapi/linux/dma-buf.h DMA_BUF_NAME_LEN, with its terminator */
 export const DMA_BUF_NAME_MAX = 31
@@ -15,15 +16,4 @@ export function checkName(name: string): string {
   throw new KernelError('EINVAL', `the name of a dma-buf has ${bytes} characters`, {
     accepted: `at most ${DMA_BUF_NAME_MAX}`,
   })
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0
-    if (code < 0x80) bytes += 1
-    else if (code < 0x800) bytes += 2
-    else bytes += code < 0x1_0000 ? 3 : 4
-  }
-  return bytes
 }

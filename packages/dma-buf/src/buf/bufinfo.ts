@@ -11,10 +11,11 @@ import type { DmaBufCore } from './core-contract.ts'
 /** @see drivers/dma-buf/dma-fence.c dma_fence_describe */
 export interface DmaBufFenceInfo {
   readonly usage: 'kernel' | 'write' | 'read' | 'bookkeep'
-  readonly driver: string
-  readonly timeline: string
   readonly context: number
   readonly seqno: number
+  /** Empty once it has signalled, as the driver's name is. */
+  readonly timeline: string
+  readonly driver: string
   readonly signaled: boolean
 }
 
@@ -98,10 +99,10 @@ function fencesOf(dmabuf: DmaBuf): DmaBufFenceInfo[] {
     const signaled = fence.isSignaled()
     fences.push({
       usage: USAGES[usage],
-      driver: fence.driverName,
-      timeline: fence.timelineName,
       context: fence.context,
       seqno: fence.seqno,
+      timeline: signaled ? '' : fence.timelineName,
+      driver: signaled ? '' : fence.driverName,
       signaled,
     })
   })
@@ -110,7 +111,7 @@ function fencesOf(dmabuf: DmaBuf): DmaBufFenceInfo[] {
 
 /**
  * The listing as text: a line a buffer with size, flags, mode, count, exporter, inode and name, then its fences and its devices. Size, count and inode are
- * decimal, flags and mode hexadecimal, each of at least eight digits.
+ * decimal, flags and mode hexadecimal, each of at least eight digits. As in the kernel, BOOKKEEP fences are not shown.
  *
  * @see drivers/dma-buf/dma-buf.c dma_buf_debug_show, drivers/dma-buf/dma-resv.c dma_resv_describe
  */
@@ -120,9 +121,10 @@ export function formatDmaBufInfo({ buffers, totalBytes }: DmaBufListing): string
   for (const buffer of buffers) {
     lines.push(lineOf(buffer))
     for (const fence of buffer.fences) {
+      if (fence.usage === 'bookkeep') continue
       const state = fence.signaled ? 'signalled' : 'unsignalled'
-      const { usage, driver, timeline, seqno } = fence
-      lines.push(`\t${usage} fence: ${driver} ${timeline} seq ${seqno} ${state}`)
+      const { usage, context, seqno, timeline, driver } = fence
+      lines.push(`\t${usage} fence:${context}:${seqno} ${timeline} ${driver} ${state}`)
     }
     lines.push('\tAttached Devices:')
     for (const device of buffer.attachments) lines.push(`\t${device}`)

@@ -8,6 +8,10 @@ import { DmaResvUsage, dmaBufInfo, formatDmaBufInfo } from '../../src/index.ts'
 import { addFence, createFence, exportBuffer } from '../buf-support.ts'
 import { errorCode, expectNothingOutstanding, PinningExporter, withLock } from '../support.ts'
 
+function pending(usage: string, context: number) {
+  return { usage, context, seqno: 1, timeline: 'timeline', driver: 'driver', signaled: false }
+}
+
 describe('the debug listing', () => {
   it('of no buffers', () => {
     const { rig, dmabuf } = exportBuffer(new PinningExporter())
@@ -24,9 +28,10 @@ describe('the debug listing', () => {
     const flags = OpenFlags.O_RDONLY | OpenFlags.O_NONBLOCK
     const exported = { ops, sizeBytes: PAGE_SIZE, exporterName: 'other', name: 'n', flags }
     const second = rig.core.export(exported)
-    const [kernel, done] = [createFence(rig), createFence(rig)]
+    const [kernel, done, drain] = [createFence(rig), createFence(rig), createFence(rig)]
     addFence(rig, dmabuf, kernel, DmaResvUsage.KERNEL)
-    addFence(rig, dmabuf, done, DmaResvUsage.BOOKKEEP)
+    addFence(rig, dmabuf, done, DmaResvUsage.WRITE)
+    addFence(rig, dmabuf, drain, DmaResvUsage.BOOKKEEP)
     done.signal()
     dmabuf.get()
     const attachments = [dmabuf.attach(rig.device('gpu')), dmabuf.attach(rig.device('nvme0'))]
@@ -42,22 +47,9 @@ describe('the debug listing', () => {
       inode: 1,
       name: '',
       fences: [
-        {
-          usage: 'kernel',
-          driver: 'driver',
-          timeline: 'timeline',
-          context: 1,
-          seqno: 1,
-          signaled: false,
-        },
-        {
-          usage: 'bookkeep',
-          driver: 'detached-driver',
-          timeline: 'signaled-timeline',
-          context: 2,
-          seqno: 1,
-          signaled: true,
-        },
+        pending('kernel', kernel.context),
+        { ...pending('write', done.context), timeline: '', driver: '', signaled: true },
+        pending('bookkeep', drain.context),
       ],
       attachments: ['gpu', 'nvme0'],
     })
@@ -67,8 +59,8 @@ describe('the debug listing', () => {
       'Total 0 devices attached',
       '',
       '00008192\t00000002\t00080007\t00000002\ttest\t00000001\t<none>',
-      '\tkernel fence: driver timeline seq 1 unsignalled',
-      '\tbookkeep fence: detached-driver signaled-timeline seq 1 signalled',
+      `\tkernel fence:${kernel.context}:1 timeline driver unsignalled`,
+      `\twrite fence:${done.context}:1   signalled`,
       '\tAttached Devices:',
       '\tgpu',
       '\tnvme0',
@@ -79,7 +71,8 @@ describe('the debug listing', () => {
       '',
     ])
     for (const attachment of attachments) dmabuf.detach(attachment)
-    for (const fence of [kernel, done]) fence.put()
+    for (const fence of [kernel, drain]) fence.signal()
+    for (const fence of [kernel, done, drain]) fence.put()
     for (const one of [dmabuf, dmabuf, second]) one.put()
     expectNothingOutstanding(rig)
   })
