@@ -46,8 +46,14 @@ export type { BlkMqHwCtx } from './mq/hw-ctx.ts'
 export { BLK_MAX_REQUEST_COUNT, Plug } from './mq/plug.ts'
 export { ReqIterator } from './mq/req-iterator.ts'
 export { MqRqState, type Request } from './mq/request.ts'
+export {
+  createRequestSource,
+  type InFlightRequest,
+  type RequestSource,
+} from './mq/request-source.ts'
 export { blkRqActivateDmabuf, blkRqDeactivateDmabuf } from './mq/rq-active.ts'
 export { RqList } from './mq/rq-list.ts'
+export { blkMqRqStateName, blkOpStr, type MqRqStateName } from './mq/rq-names.ts'
 export { createTagSet, type TagSet, type TagSetInit } from './mq/tag-set.ts'
 export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
 export {

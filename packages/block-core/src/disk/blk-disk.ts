@@ -36,11 +36,11 @@ class BlkDisk implements Disk, RequestQueue {
   readonly limits: QueueLimits
   readonly dmabuf: DmabufRegistrar | null
   readonly nrRequests: number
+  readonly tagSet: TagSet
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
   readonly #hctxs: HwQueue[]
   readonly #submitter: BioSubmitter
-  readonly #tagSet: TagSet
   #capacitySectors: number
   #destroyed: boolean
 
@@ -54,7 +54,7 @@ class BlkDisk implements Disk, RequestQueue {
     this.setCapacity(init.capacitySectors)
     this.#counters = new DiskCounters()
     this.#gate = new QueueGate(kernel, init.name)
-    this.#tagSet = tagSet
+    this.tagSet = tagSet
     const home = {
       kernel,
       disk: this,
@@ -108,7 +108,7 @@ class BlkDisk implements Disk, RequestQueue {
     this.#destroyed = true
     this.markDead()
     yield* this.freeze()
-    this.#tagSet.queues.delete(this)
+    this.tagSet.queues.delete(this)
     for (const hctx of this.#hctxs) hctx.shutdown()
     assert(this.#submitter.idle, 'disk destroyed with fragments outstanding')
   }

@@ -7,10 +7,12 @@ import type { BlkStatus } from '../blk-status.ts'
 import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Plug } from '../mq/plug.ts'
+import type { TagSet } from '../mq/tag-set.ts'
 import type { DiskStats } from './disk-stats.ts'
 
 /** The control side of a disk's queue. @see block/blk-mq.c */
 export interface RequestQueue {
+  readonly tagSet: TagSet
   /** No new request enters; returns when all that entered have ended. Calls nest. */
   freeze(): Op<void>
   unfreeze(): void

@@ -56,6 +56,11 @@ export class TagSet<P = unknown> {
     }
   }
 
+  /** From now on requests carry the time at which they were allocated. Idempotent. @see block/blk-stat.c blk_stat_enable_accounting */
+  stampRequests(): void {
+    for (const tags of this.tagMaps) tags.stampRequests()
+  }
+
   /** @see block/blk-mq.c blk_mq_quiesce_tagset */
   quiesce(): void {
     for (const queue of this.queues) queue.quiesce()
