@@ -9,3 +9,10 @@ export {
   type TokenFactoryComponents,
   type TokenFactoryInit,
 } from './token-factory.ts'
+export type {
+  ListedMap,
+  ListedToken,
+  ListedTokenFields,
+  TokenSource,
+  TokenState,
+} from './token-source.ts'

@@ -87,6 +87,20 @@ export class MapGeneration implements DmabufIoMap {
     return this.#owner.dmabuf.resv
   }
 
+  /** Software references, to be shown. */
+  get refs(): number {
+    return this.#refs.read()
+  }
+
+  /** Requests that may be doing DMA, to be shown. */
+  get active(): number {
+    return this.#active.count - (this.#active.isDying ? 0 : 1)
+  }
+
+  get segmentCount(): number {
+    return this.#segments.count
+  }
+
   /** For a lookup inside an RCU section: false when the last reference is already gone. */
   tryGet(): boolean {
     return this.#refs.incNotZero()

@@ -8,6 +8,8 @@ import type { Kernel, Op } from '@iolayers/kernel'
 import { type InvalidationPolicyName, invalidationPolicy } from './invalidation.ts'
 import { createStats, type DmabufTokenStats } from './stats.ts'
 import { Token, type TokenTracepoints } from './token.ts'
+import { TokenList } from './token-list.ts'
+import { createTokenSource, type TokenSource } from './token-source.ts'
 
 const DEFAULT_TIMEOUT_NS = 30e9
 
@@ -27,6 +29,8 @@ export interface TokenFactoryComponents {
 /** Makes tokens, and counts what they do. */
 export interface CountingTokenFactory extends DmabufTokenFactory {
   readonly stats: Readonly<DmabufTokenStats>
+  /** The tokens that have not been released, to iterate over. */
+  readonly source: TokenSource
 }
 
 /**
@@ -41,15 +45,18 @@ export function createDmabufTokenFactory(
   const { kernel, fences } = components
   const stats = createStats()
   const trace = createTracepoints(kernel)
-  const policy = invalidationPolicy(init.policy ?? 'fence')
+  const policyName = init.policy ?? 'fence'
+  const policy = invalidationPolicy(policyName)
+  const list = new TokenList<Token>()
   const timeoutNs = init.timeoutNs ?? DEFAULT_TIMEOUT_NS
   const allocFenceContext = (): number => fences.fenceContextAlloc(1)
   return {
     stats,
+    source: createTokenSource(list),
     *create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
       return new Token(
-        { kernel, device, dmabuf, stats, trace, allocFenceContext },
-        { direction, policy, timeoutNs },
+        { kernel, device, dmabuf, stats, trace, allocFenceContext, list },
+        { direction, policy, policyName, timeoutNs },
       )
     },
   }

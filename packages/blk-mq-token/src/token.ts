@@ -20,9 +20,11 @@ import {
   type Op,
   type Tracepoint,
 } from '@iolayers/kernel'
-import type { InvalidationPolicy } from './invalidation.ts'
+import type { InvalidationPolicy, InvalidationPolicyName } from './invalidation.ts'
 import { type GenerationOwner, MapGeneration } from './map-generation.ts'
 import type { DmabufTokenStats } from './stats.ts'
+import type { TokenList } from './token-list.ts'
+import type { TokenState } from './token-source.ts'
 
 export interface TokenTracepoints {
   readonly mapCreate: Tracepoint
@@ -38,11 +40,14 @@ export interface TokenComponents {
   readonly stats: DmabufTokenStats
   readonly trace: TokenTracepoints
   readonly allocFenceContext: () => number
+  /** Where it is to be found until it is released. */
+  readonly list: TokenList<Token>
 }
 
 export interface TokenInit {
   readonly direction: DmaDirection
   readonly policy: InvalidationPolicy
+  readonly policyName: InvalidationPolicyName
   readonly timeoutNs: number
 }
 
@@ -52,6 +57,8 @@ export class Token implements DmabufToken, GenerationOwner {
   readonly attachment: DmaBufAttachment
   readonly direction: DmaDirection
   readonly stats: DmabufTokenStats
+  readonly id: number
+  readonly policyName: InvalidationPolicyName
   readonly #components: TokenComponents
   readonly #policy: InvalidationPolicy
   readonly #timeoutNs: number
@@ -69,6 +76,8 @@ export class Token implements DmabufToken, GenerationOwner {
     this.dmabuf = components.dmabuf
     this.direction = init.direction
     this.stats = components.stats
+    this.id = components.list.nextId()
+    this.policyName = init.policyName
     this.#components = components
     this.#policy = init.policy
     this.#timeoutNs = init.timeoutNs
@@ -87,6 +96,31 @@ export class Token implements DmabufToken, GenerationOwner {
     this.dmabuf.get()
     this.stats.tokens++
     this.stats.tokensLive++
+    components.list.add(this)
+  }
+
+  get deviceName(): string {
+    return this.#components.device.name
+  }
+
+  /** The current map, without a reference: for a look in one uninterrupted piece. */
+  get published(): MapGeneration | null {
+    return this.#published
+  }
+
+  get generations(): number {
+    return this.#generations
+  }
+
+  get mapsLive(): number {
+    return this.#mapped.size
+  }
+
+  get state(): TokenState {
+    if (this.#closing) return 'releasing'
+    if (this.#published !== null) return 'mapped'
+    if (this.#undrained.size > 0) return 'draining'
+    return this.#mapped.size > 0 ? 'unmapping' : 'unmapped'
   }
 
   get sizeBytes(): number {
@@ -227,6 +261,7 @@ export class Token implements DmabufToken, GenerationOwner {
     this.dmabuf.detach(this.attachment)
     this.dmabuf.put()
     this.stats.tokensLive--
+    this.#components.list.remove(this)
     this.#released.completeAll()
   }
 
