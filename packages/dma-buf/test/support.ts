@@ -46,15 +46,18 @@ export interface RigInit extends DmaBufCoreInit {
   readonly seed?: number
   readonly ramBytes?: number
   readonly onUnhandled?: UnhandledHook
+  /** Reports of checked mode are kept, and not thrown. */
+  readonly lenient?: boolean
 }
 
 export function createRig(init: RigInit = {}): Rig {
-  const { seed, ramBytes = 8 * 1024 * 1024, onUnhandled, ...coreInit } = init
+  const { seed, ramBytes = 8 * 1024 * 1024, onUnhandled, lenient, ...coreInit } = init
   const scheduler = createVirtualScheduler({
     ...(seed === undefined ? { strategy: fifoStrategy() } : { seed }),
     ...(onUnhandled === undefined ? {} : { onUnhandled }),
   })
-  const kernel = createKernel({ scheduler }, { checked: true })
+  const onReport = lenient === true ? { onReport: () => {} } : {}
+  const kernel = createKernel({ scheduler }, { checked: true, ...onReport })
   const memory = createPhysicalMemory({ kernel }, { ramBytes, backing: 'plain' })
   const iommu = createIommu({ kernel })
   return {

@@ -64,7 +64,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     const own = this.#own(attachment)
     assert(own.importer !== null, 'only a dynamic importer pins by itself')
     this.resv.assertHeld()
-    yield* this.ops.pin?.(own) ?? nothing()
+    yield* this.#pinOps(own)
     own.pins++
   }
 
@@ -74,7 +74,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     this.resv.assertHeld()
     assert(own.pins > 0, 'a dma-buf was unpinned more often than its attachment pinned it')
     own.pins--
-    this.ops.unpin?.(own)
+    this.#unpinOps(own)
   }
 
   *mapAttachment(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
@@ -107,7 +107,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     try {
       return yield* this.mapAttachment(attachment, direction)
     } finally {
-      this.resv.unlock()
+      this.unlockResv()
     }
   }
 
@@ -139,7 +139,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     try {
       this.unmapAttachment(attachment, table, direction)
     } finally {
-      this.resv.unlock()
+      this.unlockResv()
     }
   }
 
@@ -160,6 +160,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     const failures: unknown[] = []
     // The set may lose members while an importer waits; it does not visit those.
     for (const attachment of this.#attachments) {
+      attachment.mapsWhenTold = attachment.device.dma.stats.mapsSgtable
       try {
         yield* attachment.importer?.invalidateMappings?.(attachment) ?? nothing()
       } catch (error) {
@@ -199,7 +200,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
   /** A static importer cannot be told to let go, so the buffer has to stay where it is. */
   *#mapPinned(own: Attachment, direction: DmaDirection): Op<SgTable> {
     if (own.importer !== null) return yield* this.#mapTable(own, direction)
-    yield* this.ops.pin?.(own) ?? nothing()
+    yield* this.#pinOps(own)
     try {
       return yield* this.#mapTable(own, direction)
     } catch (error) {
@@ -208,7 +209,26 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     }
   }
 
+  *#pinOps(own: Attachment): Op<void> {
+    if (this.ops.pin === undefined) return
+    yield* this.ops.pin(own)
+    try {
+      this.checkLock(true, 'pin')
+    } catch (error) {
+      this.undo('unpin', () => this.ops.unpin?.(own))
+      throw error
+    }
+  }
+
+  #unpinOps(own: Attachment): void {
+    if (this.ops.unpin === undefined) return
+    const { held } = this.resv
+    this.ops.unpin(own)
+    this.checkLock(held, 'unpin')
+  }
+
   *#mapTable(own: Attachment, direction: DmaDirection): Op<SgTable> {
+    own.mapsWhenTold = -1
     const table: unknown = yield* this.ops.mapDmaBuf(own, direction)
     if (!(table instanceof SgTable)) {
       throw new KernelError('ENOMEM', `exporter ${this.exporterName} gave no table`)
@@ -223,6 +243,8 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     }
     tables.add(table)
     try {
+      this.checkLock(true, 'mapDmaBuf')
+      this.#checkNotVoid(own, table)
       checkMappedTable(table, { direction, dmabuf: this, device: own.device })
       if (own.importer === null) yield* this.waitFences(DmaResvUsage.KERNEL)
       return table
@@ -233,11 +255,22 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     }
   }
 
+  /** An exporter that moves the buffer does so before it makes the table. One that does it afterwards gives out a table of the old place. */
+  #checkNotVoid({ mapsWhenTold, device }: Attachment, { mapping }: SgTable): void {
+    if (mapsWhenTold < 0 || mapping === null) return
+    if (device.dma.stats.mapsSgtable > mapsWhenTold) return
+    throw new KernelError(
+      'ESTALE',
+      `exporter ${this.exporterName} moved the buffer after it had made its table`,
+    )
+  }
+
   #unmapTable(own: Attachment, table: SgTable, direction: DmaDirection): void {
     try {
       this.ops.unmapDmaBuf(own, table, direction)
+      this.checkLock(true, 'unmapDmaBuf')
     } finally {
-      if (own.importer === null) this.ops.unpin?.(own)
+      if (own.importer === null) this.#unpinOps(own)
     }
   }
 }

@@ -14,6 +14,8 @@ export class Attachment implements DmaBufAttachment {
   pins: number
   /** The exporter is being asked for a table. */
   mapping: boolean
+  /** What the device had mapped in all when its mappings were last declared void. */
+  mapsWhenTold: number
 
   constructor(dmabuf: DmaBuf, device: Device, importer: DmaBufImporterOps | null) {
     this.dmabuf = dmabuf
@@ -23,6 +25,7 @@ export class Attachment implements DmaBufAttachment {
     this.tables = new Map()
     this.pins = 0
     this.mapping = false
+    this.mapsWhenTold = -1
   }
 
   get mappings(): number {

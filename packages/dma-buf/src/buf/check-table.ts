@@ -22,14 +22,16 @@ export interface TableRequest {
  */
 export function checkMappedTable(table: SgTable, request: TableRequest): void {
   const { sizeBytes } = request.dmabuf
-  checkDirection(table, request)
+  checkMapping(table, request)
   let total = 0
   for (let i = 0; i < table.nents; i++) {
     checkRange(table, i, request)
     total += table.dmaLengthAt(i)
   }
-  if (total === sizeBytes) return
-  throw refusal(request, 'another length than its buffer has', total, `exactly ${sizeBytes}`)
+  if (total !== sizeBytes) {
+    throw refusal(request, 'another length than its buffer has', total, `exactly ${sizeBytes}`)
+  }
+  checkOverlap(table, request)
 }
 
 function checkRange(table: SgTable, i: number, request: TableRequest): void {
@@ -48,17 +50,56 @@ function checkRange(table: SgTable, i: number, request: TableRequest): void {
   throw refusal(request, `range ${i} beyond the reach of ${request.device.name}`, last, accepted)
 }
 
-/** A table that says nothing of who mapped it cannot be checked for how. */
-function checkDirection({ mapping }: SgTable, request: TableRequest): void {
-  if (mapping === null || mapping.direction === request.direction) return
+/** A table that does not say who mapped it cannot be checked for how. */
+function checkMapping({ mapping }: SgTable, request: TableRequest): void {
+  if (mapping === null) return
+  if (mapping.owner !== request.device) {
+    throw refusal(request, 'a table for another device', 'a stranger', request.device.name)
+  }
+  if (mapping.direction === request.direction) return
   if (mapping.direction === DmaDirection.BIDIRECTIONAL) return
   throw refusal(request, 'in another direction', mapping.direction, `${request.direction}`)
+}
+
+/** Two ranges may lead to the same bytes only where the buffer itself has a page twice. */
+function checkOverlap(table: SgTable, request: TableRequest): void {
+  const address = overlapOf(
+    table.nents,
+    (i) => table.dmaAddressAt(i),
+    (i) => table.dmaLengthAt(i),
+  )
+  if (address === -1) return
+  const page = overlapOf(
+    table.origNents,
+    (i) => table.physAddrAt(i),
+    (i) => table.lengthAt(i),
+  )
+  if (page !== -1) return
+  throw refusal(request, 'ranges that overlap', address, 'every address once')
+}
+
+/** The first address that two of the ranges share, or -1. */
+function overlapOf(
+  count: number,
+  startAt: (i: number) => number,
+  lengthAt: (i: number) => number,
+): number {
+  if (count < 2) return -1
+  const order = Array.from({ length: count }, (_, i) => i)
+  order.sort((a, b) => startAt(a) - startAt(b))
+  let end = Number.NEGATIVE_INFINITY
+  for (const i of order) {
+    const start = startAt(i)
+    if (start < end) return start
+    end = start + lengthAt(i)
+  }
+  return -1
 }
 
 function refusal(
   { dmabuf }: TableRequest,
   what: string,
-  value: number,
+  value: number | string,
   accepted: string,
 ): KernelError {
   return new KernelError('EINVAL', `exporter ${dmabuf.exporterName} mapped ${what}`, {

@@ -27,14 +27,19 @@ export abstract class CpuDmaBuf extends AttachedDmaBuf {
 
   *beginCpuAccess(direction: DmaDirection): Op<void> {
     if (this.ops.beginCpuAccess !== undefined) {
+      const { held } = this.resv
       yield* this.ops.beginCpuAccess(this.self, direction)
+      this.checkLock(held, 'beginCpuAccess')
     }
     // Also when the exporter did its part: the fences of other devices are not its to wait for.
     yield* this.waitFences(dmaResvUsageRw(direction !== DmaDirection.FROM_DEVICE))
   }
 
   *endCpuAccess(direction: DmaDirection): Op<void> {
-    if (this.ops.endCpuAccess !== undefined) yield* this.ops.endCpuAccess(this.self, direction)
+    if (this.ops.endCpuAccess === undefined) return
+    const { held } = this.resv
+    yield* this.ops.endCpuAccess(this.self, direction)
+    this.checkLock(held, 'endCpuAccess')
   }
 
   *vmap(): Op<BufferView> {
@@ -43,7 +48,7 @@ export abstract class CpuDmaBuf extends AttachedDmaBuf {
     try {
       return yield* this.vmapLocked()
     } finally {
-      this.resv.unlock()
+      this.unlockResv()
     }
   }
 
@@ -52,7 +57,13 @@ export abstract class CpuDmaBuf extends AttachedDmaBuf {
     this.resv.assertHeld()
     if (this.#view === null) {
       const view = yield* this.ops.vmap(this.self)
-      this.#checkView(view)
+      try {
+        this.checkLock(true, 'vmap')
+        this.#checkView(view)
+      } catch (error) {
+        this.undo('vunmap', () => this.ops.vunmap?.(this.self, view))
+        throw error
+      }
       this.#view = view
     }
     this.#vmaps++
@@ -89,7 +100,6 @@ export abstract class CpuDmaBuf extends AttachedDmaBuf {
     let total = 0
     for (const segment of view.segments) total += segment.length
     if (total === this.sizeBytes) return
-    this.undo('vunmap', () => this.ops.vunmap?.(this.self, view))
     throw new KernelError('EINVAL', `exporter ${this.exporterName} gave a CPU view that lies`, {
       value: total,
       accepted: `exactly ${this.sizeBytes} bytes`,

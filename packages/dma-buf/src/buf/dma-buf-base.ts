@@ -80,6 +80,21 @@ export abstract class DmaBufBase {
     )
   }
 
+  /** An exporter leaves the reservation lock as it finds it. Throws EINVAL, and in checked mode reports it first. */
+  protected checkLock(held: boolean, where: string): void {
+    if (this.resv.held === held) return
+    const what = held ? 'let go of' : 'kept'
+    const message = `exporter ${this.exporterName} ${what} the reservation lock in ${where}`
+    const { kernel } = this.shared
+    if (kernel.checked) kernel.report({ check: 'dma-buf', message })
+    throw new KernelError('EINVAL', message)
+  }
+
+  /** After something of the exporter's, which may have let go of the lock. */
+  protected unlockResv(): void {
+    if (this.resv.held) this.resv.unlock()
+  }
+
   /** Undoes something while an error is on its way: a failure of the exporter in that is told to the scheduler, and does not take the error's place. */
   protected undo(what: string, step: () => void): void {
     try {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DmaDirection, PAGE_SIZE } from '@iolayers/dma-mapping'
+import { DmaDirection, PAGE_SIZE, SgTable } from '@iolayers/dma-mapping'
 import type { Op } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
+  type BufferView,
   type DmaBuf,
   type DmaBufAttachment,
   type DmaBufOps,
@@ -252,12 +253,142 @@ describe('an exporter that lies', () => {
     expectNothingOutstanding(rig)
   })
 
+  it('two ranges that overlap are refused, but for a buffer that has a page twice', () => {
+    const rig = createRig()
+    const ops = new FaultyExporter()
+    let twice = false
+    const make = ops.mapDmaBuf.bind(ops)
+    ops.mapDmaBuf = function* (...args) {
+      const table = yield* make(...args)
+      for (const frame of twice ? [7, 7, 9] : [7, 8, 9]) table.append(frame, 0, PAGE_SIZE)
+      return table
+    }
+    ops.ranges = [
+      [0x1000, PAGE_SIZE],
+      [0x9000, PAGE_SIZE],
+      [0x1000, PAGE_SIZE],
+    ]
+    const dmabuf = rig.core.export({ ops, sizeBytes: 3 * PAGE_SIZE, exporterName: 'liar' })
+    const fixed = dmabuf.attach(rig.device())
+    expect(() => cycle(rig, dmabuf, fixed)).toThrow('exporter liar mapped ranges that overlap')
+    twice = true
+    cycle(rig, dmabuf, fixed)
+    dmabuf.detach(fixed)
+    dmabuf.put()
+    expectNothingOutstanding(rig)
+  })
+
+  it('gives a table for another device', () => {
+    const rig = createRig()
+    const [device, other] = [rig.device('ours'), rig.device('other')]
+    const frame = rig.memory.allocPages(0)
+    const ops: DmaBufOps = {
+      *mapDmaBuf(_attachment, direction) {
+        const table = new SgTable()
+        table.append(frame, 0, PAGE_SIZE)
+        other.dma.mapSgtable(table, direction)
+        return table
+      },
+      unmapDmaBuf: (_attachment, table, direction) => other.dma.unmapSgtable(table, direction),
+      release: () => rig.memory.freePages(frame, 0),
+    }
+    const dmabuf = rig.core.export({ ops, sizeBytes: PAGE_SIZE, exporterName: 'liar' })
+    const fixed = dmabuf.attach(device)
+    expect(() => cycle(rig, dmabuf, fixed)).toThrow('a table for another device')
+    dmabuf.detach(fixed)
+    dmabuf.put()
+    expectNothingOutstanding(rig)
+  })
+
   it('gives a CPU view of another length', () => {
     const { rig, dmabuf, ops, calls } = setup()
     ops.bytes = new Uint8Array(PAGE_SIZE - 1)
     expect(errorCode(() => rig.run(dmabuf.vmap()))).toBe('EINVAL')
     expect(calls).toEqual(['vmap', 'vunmap'])
     expectSound(rig, dmabuf, ops)
+  })
+})
+
+describe('an exporter that does not leave the lock as it finds it', () => {
+  class LockingExporter extends FaultyExporter {
+    where = ''
+    dmabuf: DmaBuf | null = null
+
+    override *pin(): Op<void> {
+      yield* super.pin()
+      this.drop('pin')
+    }
+    override unpin(): void {
+      super.unpin()
+      this.drop('unpin')
+    }
+    override *mapDmaBuf(...args: Parameters<FaultyExporter['mapDmaBuf']>): Op<SgTable> {
+      const table = yield* super.mapDmaBuf(...args)
+      this.drop('mapDmaBuf')
+      return table
+    }
+    override unmapDmaBuf(): void {
+      super.unmapDmaBuf()
+      this.drop('unmapDmaBuf')
+    }
+    override *vmap(): Op<BufferView> {
+      const view = yield* super.vmap()
+      this.drop('vmap')
+      return view
+    }
+    *beginCpuAccess(dmabuf: DmaBuf): Op<void> {
+      if (this.where === 'beginCpuAccess') yield* dmabuf.resv.lock(null)
+    }
+    *endCpuAccess(dmabuf: DmaBuf): Op<void> {
+      if (this.where === 'endCpuAccess') yield* dmabuf.resv.lock(null)
+    }
+
+    drop(where: string): void {
+      if (where === this.where) this.dmabuf?.resv.unlock()
+    }
+  }
+
+  it.each([
+    ['pin', 'let go of'],
+    ['unpin', 'let go of'],
+    ['mapDmaBuf', 'let go of'],
+    ['unmapDmaBuf', 'let go of'],
+    ['vmap', 'let go of'],
+    ['beginCpuAccess', 'kept'],
+    ['endCpuAccess', 'kept'],
+  ])('in %s: reported, refused, and everything else as it was', (where, what) => {
+    const rig = createRig({ lenient: true })
+    const ops = new LockingExporter()
+    ops.bytes = new Uint8Array(PAGE_SIZE)
+    const dmabuf = rig.core.export({ ops, sizeBytes: PAGE_SIZE, exporterName: 'test' })
+    ops.dmabuf = dmabuf
+    ops.where = where
+    const fixed = dmabuf.attach(rig.device())
+    const steps = function* (): Op<void> {
+      try {
+        yield* dmabuf.vmap()
+        dmabuf.vunmap()
+        yield* dmabuf.beginCpuAccess(TO_DEVICE)
+        yield* dmabuf.endCpuAccess(TO_DEVICE)
+        const table = yield* dmabuf.mapAttachmentUnlocked(fixed, TO_DEVICE)
+        yield* dmabuf.unmapAttachmentUnlocked(fixed, table, TO_DEVICE)
+      } finally {
+        if (dmabuf.resv.held) dmabuf.resv.unlock()
+      }
+    }
+    expect(errorCode(() => rig.run(steps()))).toBe('EINVAL')
+    const message = `exporter test ${what} the reservation lock in ${where}`
+    expect(rig.kernel.reports).toEqual([{ check: 'dma-buf', message }])
+    ops.where = ''
+    expect([fixed.mappings, dmabuf.mappings]).toEqual([0, 0])
+    const { calls } = ops
+    expect(calls.filter((call) => call === 'pin')).toEqual(
+      calls.filter((call) => call === 'unpin').map(() => 'pin'),
+    )
+    cycle(rig, dmabuf, fixed)
+    dmabuf.detach(fixed)
+    dmabuf.put()
+    expect(rig.core.stats.live).toBe(0)
   })
 })
 
