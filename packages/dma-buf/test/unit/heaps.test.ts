@@ -2,9 +2,11 @@
 // Copyright 2026 The iolayers authors
 
 import { BusAccess, BusRange, DmaDirection, PAGE_SIZE, type SgTable } from '@iolayers/dma-mapping'
-import { joinTask, type Op, sleep, yieldNow } from '@iolayers/kernel'
+import { createFdTable, joinTask, type Op, OpenFlags, sleep, yieldNow } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
+  createContiguousHeap,
+  createDmaHeaps,
   createMovableHeap,
   createSystemHeap,
   type DmaBuf,
@@ -363,6 +365,153 @@ describe('movable heap', () => {
     )
     dmabuf.put()
     rig.run(joinTask(rig.scheduler, task))
+    close()
+  })
+})
+
+describe('contiguous heap', () => {
+  it('gives buffers of one piece each, zeroed and aligned, and frees them exactly', () => {
+    const { rig, free, close } = setup()
+    const heap = createContiguousHeap(rig, { areaBytes: MIB })
+    expect(heap.name).toBe('default_cma_region')
+    expect(rig.memory.stats.pagesFree).toBe(free - 256)
+    const first = heap.allocate(3 * PAGE_SIZE + 1)
+    fill(rig, first, 1)
+    const second = heap.allocate(5 * PAGE_SIZE, { name: 'camera' })
+    const attachment = second.dynamicAttach(rig.device(), quiet)
+    const table = map(rig, second, attachment)
+    expect([table.origNents, table.nents, second.sizeBytes]).toEqual([1, 1, 5 * PAGE_SIZE])
+    // Five pages lie on a multiple of eight.
+    expect(table.frameAt(0) % 8).toBe(0)
+    expect(heap.freeBytes).toBe(MIB - 9 * PAGE_SIZE)
+    first.put()
+    const again = heap.allocate(4 * PAGE_SIZE)
+    expect(rig.run(again.vmap()).segments[0]!.every((byte) => byte === 0)).toBe(true)
+    again.vunmap()
+    again.put()
+    expect(() => heap.destroy()).toThrow('in use')
+    unmap(rig, second, attachment, table)
+    second.detach(attachment)
+    second.put()
+    expect(heap.freeBytes).toBe(MIB)
+    heap.destroy()
+    close()
+  })
+
+  it('says ENOMEM when the room is in pieces, and when there is no area', () => {
+    const { rig, close } = setup()
+    const heap = createContiguousHeap(rig, { areaBytes: 16 * PAGE_SIZE, name: 'camera' })
+    const buffers = Array.from({ length: 8 }, () => heap.allocate(2 * PAGE_SIZE))
+    expect(errorCode(() => heap.allocate(1))).toBe('ENOMEM')
+    for (let i = 0; i < 8; i += 2) buffers[i]!.put()
+    expect([heap.freeBytes, heap.largestFreeBytes]).toEqual([8 * PAGE_SIZE, 2 * PAGE_SIZE])
+    expect(errorCode(() => heap.allocate(3 * PAGE_SIZE))).toBe('ENOMEM')
+    expect(() => heap.allocate(3 * PAGE_SIZE)).toThrow('at most 2, of 8 that are free')
+    buffers[1]!.put()
+    heap.allocate(4 * PAGE_SIZE).put()
+    for (let i = 3; i < 8; i += 2) buffers[i]!.put()
+    heap.allocate(16 * PAGE_SIZE).put()
+    for (const size of [0, -1, 1.5]) expect(errorCode(() => heap.allocate(size))).toBe('EINVAL')
+    expect(errorCode(() => heap.allocate(17 * PAGE_SIZE))).toBe('ENOMEM')
+    expect(errorCode(() => heap.allocate(1, { name: 'x'.repeat(40) }))).toBe('EINVAL')
+    expect(heap.freeBytes).toBe(16 * PAGE_SIZE)
+    heap.destroy()
+    for (const areaBytes of [0, 100, -PAGE_SIZE]) {
+      expect(errorCode(() => createContiguousHeap(rig, { areaBytes }))).toBe('EINVAL')
+    }
+    expect(errorCode(() => createContiguousHeap(rig, { areaBytes: 64 * MIB }))).toBe('ENOMEM')
+    close()
+  })
+
+  it('takes its area from the region that it is told', () => {
+    const { rig, free } = setup()
+    const region = rig.memory.addRegion({ frames: 64, kind: 'ram', backing: 'plain', name: 'cma' })
+    const heap = createContiguousHeap(rig, { areaBytes: 64 * PAGE_SIZE, region })
+    const dmabuf = heap.allocate(PAGE_SIZE)
+    const attachment = dmabuf.dynamicAttach(rig.device(), quiet)
+    const table = map(rig, dmabuf, attachment)
+    expect(table.frameAt(0)).toBe(region.baseFrame)
+    unmap(rig, dmabuf, attachment, table)
+    dmabuf.detach(attachment)
+    dmabuf.put()
+    heap.destroy()
+    expectNothingOutstanding(rig)
+    expect(rig.memory.stats.pagesFree).toBe(free + 64)
+  })
+})
+
+describe('heaps by name', () => {
+  it('are found, and are refused without a name, with one that is taken, and when there are 128', () => {
+    const { rig, system, movable, close } = setup()
+    const heaps = createDmaHeaps(rig)
+    heaps.add(system)
+    heaps.add(movable)
+    expect(heaps.names).toEqual(['system', 'movable'])
+    expect(heaps.find('system')).toBe(system)
+    expect(heaps.find('nosuch')).toBe(null)
+    expect(errorCode(() => heaps.add(createMovableHeap(rig)))).toBe('EINVAL')
+    expect(errorCode(() => heaps.add(createMovableHeap(rig, { name: '' })))).toBe('EINVAL')
+    for (let i = 2; i < 128; i++) heaps.add(createMovableHeap(rig, { name: `heap${i}` }))
+    expect(errorCode(() => heaps.add(createMovableHeap(rig, { name: 'one more' })))).toBe('EBUSY')
+    close()
+  })
+
+  it('give programs descriptors: whole pages, with the access that they ask for', () => {
+    const { rig, system, close } = setup()
+    const heaps = createDmaHeaps(rig)
+    heaps.add(system)
+    const fds = createFdTable()
+    const fdFlags = OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC
+    const fd = heaps.ioctlAlloc('system', fds, { len: PAGE_SIZE + 1, fdFlags })
+    const dmabuf = rig.core.fromFd(fds, fd)
+    expect([dmabuf.sizeBytes, dmabuf.references]).toEqual([2 * PAGE_SIZE, 2])
+    dmabuf.mmap(0, PAGE_SIZE, 'write').munmap()
+    dmabuf.put()
+    fds.close(fd)
+    const readOnly = heaps.ioctlAlloc('system', fds, { len: 1 })
+    const reader = rig.core.fromFd(fds, readOnly)
+    expect(errorCode(() => reader.mmap(0, PAGE_SIZE, 'write'))).toBe('EACCES')
+    reader.put()
+    fds.close(readOnly)
+    close()
+  })
+
+  it('refuse flags, descriptors and lengths that cannot be, and leave nothing behind', () => {
+    const { rig, system, close } = setup()
+    const heaps = createDmaHeaps(rig)
+    heaps.add(system)
+    const fds = createFdTable({ limit: 1 })
+    const code = (data: Parameters<typeof heaps.ioctlAlloc>[2], name = 'system'): string =>
+      errorCode(() => heaps.ioctlAlloc(name, fds, data))
+    expect(code({ len: 1 }, 'nosuch')).toBe('ENODEV')
+    expect(code({ len: 1, fd: 3 })).toBe('EINVAL')
+    expect(code({ len: 1, fdFlags: OpenFlags.O_DIRECT })).toBe('EINVAL')
+    expect(code({ len: 1, heapFlags: 1 })).toBe('EINVAL')
+    for (const len of [0, -1, Number.NaN, 2 ** 53]) expect(code({ len })).toBe('EINVAL')
+    expect(code({ len: 2 ** 40 })).toBe('ENOMEM')
+    const taken = fds.reserve()
+    expect(code({ len: 1 })).toBe('EMFILE')
+    expect(rig.core.stats.live).toBe(0)
+    fds.putUnused(taken)
+    close()
+  })
+})
+
+describe('a program and the buffers of heaps', () => {
+  it('maps a range across blocks, and sees it where a move puts it', () => {
+    const { rig, movable, close } = setup({}, { ramBytes: 4 * MIB })
+    const dmabuf = movable.allocate(18 * PAGE_SIZE)
+    fill(rig, dmabuf, 6)
+    const mapping = dmabuf.mmap(15 * PAGE_SIZE, 2 * PAGE_SIZE, 'read')
+    const lengths = mapping.segments().map((segment) => segment.length)
+    expect(lengths).toEqual([PAGE_SIZE, PAGE_SIZE])
+    const before = mapping.segments()[1]!
+    rig.run(movable.move(dmabuf))
+    const after = mapping.segments()[1]!
+    expect(after.byteOffset).not.toBe(before.byteOffset)
+    expect(after[0]).toBe((6 + 16 * PAGE_SIZE * 7) & 0xff)
+    mapping.munmap()
+    dmabuf.put()
     close()
   })
 })
