@@ -3,6 +3,7 @@
 
 import {
   Ability,
+  assert,
   Errno,
   type File,
   type FileOperations,
@@ -31,6 +32,7 @@ export class DmaBufFileOps implements FileOperations {
   }
 
   release(): void {
+    assert(!this.#poll.active, 'a dma-buf was released while a poll of it is on a fence')
     this.#onRelease()
   }
 

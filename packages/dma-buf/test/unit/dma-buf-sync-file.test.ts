@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { PAGE_SIZE } from '@iolayers/dma-mapping'
-import { createFdTable, File, KernelError } from '@iolayers/kernel'
+import { createFdTable, type FdTable, File, KernelError } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
   type DmaBuf,
@@ -131,6 +131,32 @@ describe('dma_buf: the fences of a buffer as a sync file', () => {
     const fds = [1, 2, 3, 4].map(() => exportFd(READ))
     expect(errorCode(() => exportFd(READ))).toBe('EMFILE')
     for (const fd of fds) fdTable.close(fd)
+    fence.signal()
+    fence.put()
+    dmabuf.put()
+    expectNothingOutstanding(rig)
+  })
+})
+
+describe('dma_buf: races of a sync file', () => {
+  it('T2 nothing looks at a sync file after its descriptor was installed', () => {
+    const made = setup()
+    const { rig, dmabuf, fdTable } = made
+    const fence = fenceOf(made, DmaResvUsage.WRITE)
+    // Another task closes the number the moment that it is visible.
+    const racing: FdTable = {
+      open: 0,
+      reserve: () => fdTable.reserve(),
+      get: (fd) => fdTable.get(fd),
+      putUnused: (fd) => fdTable.putUnused(fd),
+      close: (fd) => fdTable.close(fd),
+      install: (fd, file) => {
+        fdTable.install(fd, file)
+        fdTable.close(fd)
+      },
+    }
+    dmaBufExportSyncFile(rig.core, dmabuf, { fdTable: racing, flags: READ })
+    expect([fdTable.open, fence.references]).toEqual([0, 2])
     fence.signal()
     fence.put()
     dmabuf.put()

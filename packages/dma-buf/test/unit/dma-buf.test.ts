@@ -88,6 +88,11 @@ describe('dma_buf: export', () => {
     expect(errorCode(() => dmabuf.setName('n'.repeat(32)))).toBe('EINVAL')
     dmabuf.setName('')
     expect(dmabuf.name).toBe('')
+    dmabuf.setName('ends\0here, however long what follows is')
+    expect(dmabuf.name).toBe('ends')
+    dmabuf.setName(`${'é'.repeat(12)}€😀`)
+    expect(errorCode(() => dmabuf.setName('é'.repeat(16)))).toBe('EINVAL')
+    expect(dmabuf.name).toBe(`${'é'.repeat(12)}€😀`)
   })
 
   it('uses the reservation object of the exporter, and leaves it to him', () => {

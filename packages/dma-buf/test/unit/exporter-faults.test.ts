@@ -278,6 +278,36 @@ describe('an exporter that lies', () => {
     expectNothingOutstanding(rig)
   })
 
+  it('moves the buffer after it made its table: ESTALE, but not when it did so before', () => {
+    const rig = createRig()
+    const device = rig.device()
+    const frame = rig.memory.allocPages(0)
+    let late = true
+    const ops: DmaBufOps = {
+      *mapDmaBuf({ dmabuf }, direction) {
+        if (!late) yield* dmabuf.invalidateMappings()
+        const table = new SgTable()
+        table.append(frame, 0, PAGE_SIZE)
+        device.dma.mapSgtable(table, direction)
+        if (late) yield* dmabuf.invalidateMappings()
+        return table
+      },
+      unmapDmaBuf: (_attachment, table, direction) => device.dma.unmapSgtable(table, direction),
+      release: () => rig.memory.freePages(frame, 0),
+    }
+    const dmabuf = rig.core.export({ ops, sizeBytes: PAGE_SIZE, exporterName: 'test' })
+    const attachments = [dmabuf.attach(device), dmabuf.dynamicAttach(device, importer())]
+    for (const attachment of attachments) {
+      late = true
+      expect(errorCode(() => cycle(rig, dmabuf, attachment))).toBe('ESTALE')
+      late = false
+      cycle(rig, dmabuf, attachment)
+      dmabuf.detach(attachment)
+    }
+    dmabuf.put()
+    expectNothingOutstanding(rig)
+  })
+
   it('gives a table for another device', () => {
     const rig = createRig()
     const [device, other] = [rig.device('ours'), rig.device('other')]

@@ -25,7 +25,13 @@ function setup() {
 describe('dma_buf: mmap', () => {
   it('maps a range, and holds the buffer until it is unmapped', () => {
     const { rig, ops, dmabuf } = setup()
+    const traced: unknown[] = []
+    rig.kernel.tracer.subscribe(
+      (name) => name === 'dma_buf_mmap_internal',
+      ({ values }) => traced.push(values),
+    )
     const mapping = dmabuf.mmap(PAGE_SIZE, PAGE_SIZE + 1, 'write')
+    expect(traced).toEqual([[1, PAGES * PAGE_SIZE, '', 'test', 4096, 8192]])
     expect(mapping).toMatchObject({ offsetBytes: 4096, lengthBytes: 8192, write: true })
     expect(dmabuf.references).toBe(2)
     dmabuf.put()
