@@ -17,7 +17,7 @@ export interface DmaFenceArrayInit {
 class ArrayBody implements DmaFenceOps {
   readonly fences: readonly DmaFence[]
   readonly #kernel: Kernel
-  readonly #callbacks: DmaFenceCallback[] = []
+  readonly #children: { readonly fence: DmaFence; readonly callback: DmaFenceCallback }[] = []
   #pending: number
   #error = 0
 
@@ -35,7 +35,9 @@ class ArrayBody implements DmaFenceOps {
       array.put()
     })
     const signaled = (child: DmaFence): void => this.#childSignaled(array, child, work)
-    for (const _ of this.fences) this.#callbacks.push(new DmaFenceCallback(signaled))
+    for (const fence of this.fences) {
+      this.#children.push({ fence, callback: new DmaFenceCallback(signaled) })
+    }
   }
 
   getDriverName(): string {
@@ -48,9 +50,7 @@ class ArrayBody implements DmaFenceOps {
 
   /** @see dma_fence_array_enable_signaling */
   enableSignaling(array: DmaFence): boolean {
-    for (const [i, fence] of this.fences.entries()) {
-      const callback = this.#callbacks[i]
-      if (callback === undefined) continue
+    for (const { fence, callback } of this.#children) {
       // For the callback: one of several may still come when the array has signalled and everybody else has let go of it.
       array.get()
       if (fence.addCallback(callback)) continue

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { createVirtualScheduler, fifoStrategy, joinTask, yieldNow } from '@iolayers/kernel'
+import {
+  createKernel,
+  createVirtualScheduler,
+  fifoStrategy,
+  joinTask,
+  type Op,
+  WwClass,
+  yieldNow,
+} from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
   DmaFence,
+  DmaFenceArray,
   DmaFenceCallback,
   type DmaFenceSlot,
+  DmaResv,
+  DmaResvUsage,
   dmaFenceGetRcuSafe,
   dmaFenceLater,
 } from '../../src/index.ts'
@@ -137,6 +148,32 @@ describe('dma_fence: what it is asked and told', () => {
     expect(fence.status).toBe(-5)
     expect(errorCode(() => fence.setError(-6))).toBe('assertion')
     expect(fence.status).toBe(-5)
+  })
+})
+
+describe('dma_fence without checked mode', () => {
+  it('does the same, and looks at no order and no lives', () => {
+    const scheduler = createVirtualScheduler({ strategy: fifoStrategy() })
+    const kernel = createKernel({ scheduler })
+    const resv = new DmaResv(kernel, new WwClass('reservation_ww_class'))
+    const fence = new DmaFence(kernel, { ...fenceOps, reserveBeforeInit: true })
+    fence.init(1, 1)
+    const body = function* (): Op<number> {
+      yield* resv.lock(null)
+      resv.reserveFences(2)
+      resv.addFence(fence, DmaResvUsage.READ)
+      resv.addFence(new DmaFenceArray(kernel, [fence], { context: 2, seqno: 1 }), DmaResvUsage.READ)
+      resv.reserveFences(8)
+      const cookie = kernel.signalling.begin('job')
+      const result = yield* resv.waitTimeout(DmaResvUsage.READ, false, 10)
+      kernel.signalling.end(cookie)
+      resv.unlock()
+      return result
+    }
+    expect(scheduler.runSync('test', body())).toBe(0)
+    expect(resv.fences).toBe(2)
+    resv.fini()
+    expect([fence.tryGet(), fence.references, kernel.reports]).toEqual([true, 2, []])
   })
 })
 
