@@ -11,7 +11,7 @@ export interface PageBlock {
 }
 
 /** Moves bytes between physical addresses. */
-export type CopyBytes = (targetAddr: number, sourceAddr: number, length: number) => void
+type CopyBytes = (targetAddr: number, sourceAddr: number, length: number) => void
 
 /** The memory of one buffer, wherever it comes from: blocks of pages, in the order of the buffer. Owns them until `free`. */
 export class PageBacking {

@@ -49,7 +49,7 @@ export function* verifyDeviceRead(
 }
 
 /** Throws EIO unless the bytes are the same. */
-export function compare(found: Uint8Array, expected: Uint8Array, what: string): void {
+function compare(found: Uint8Array, expected: Uint8Array, what: string): void {
   assert(found.length === expected.length, 'bytes of another length are compared')
   let wrong = 0
   let untouched = 0

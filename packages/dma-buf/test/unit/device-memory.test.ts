@@ -189,6 +189,9 @@ describe('device memory and peers', () => {
     pin(rdma)
     expect(world.vram.inspect(dmabuf)).toMatchObject({ placement: 'vram', pinned: true })
     world.run(rdma.map())
+    world.run(dmabuf.beginCpuAccess(DmaDirection.FROM_DEVICE))
+    world.run(dmabuf.endCpuAccess(DmaDirection.FROM_DEVICE))
+    expect(world.vram.inspect(dmabuf).placement).toBe('vram')
     const legacy = world.importer(dmabuf, { dynamic: false })
     expect(errorCode(() => world.run(legacy.map()))).toBe('EBUSY')
     expect(errorCode(() => world.run(withLock(dmabuf, () => dmabuf.pin(rdma.attachment))))).toBe(
@@ -393,6 +396,7 @@ describe('moves of device memory', () => {
     world.run(nvme.unmap())
     const b = world.run(joinTask(world.scheduler, allocating))
     expect(world.vram.inspect(b).placement).toBe('vram')
+    expect(world.scheduler.nowNs()).toBeLessThan(2_000_000)
     world.close(a, b)
   })
 

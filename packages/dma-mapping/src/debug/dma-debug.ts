@@ -84,6 +84,12 @@ export class DmaDebug {
     this.#givenBack.mark(region, index, frames)
     const physAddr = region.baseAddr + index * PAGE_SIZE
     const length = frames * PAGE_SIZE
+    const copy = this.#copies.at(physAddr, length)
+    if (copy !== null)
+      this.#kernel.report({
+        check: 'dma-unfinished-copy' satisfies DmaCheck,
+        message: `${frames} pages at ${hex(physAddr)} were given back, which ${copy} is still to write`,
+      })
     for (const mapping of this.#mappings) {
       if (!mapping.somePhys(physAddr, length, () => true)) continue
       this.#report(

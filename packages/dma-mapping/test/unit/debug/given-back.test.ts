@@ -128,6 +128,15 @@ describe('a copy that is under way', () => {
     busRead(device, addr + PAGE_SIZE, 8)
     expect(bench.kernel.reports).toHaveLength(2)
   })
+
+  it('is reported when its target is given back before it ends', () => {
+    const bench = makeBench(16, { checked: true, keep: true })
+    const frame = bench.memory.allocPages(1)
+    const id = bench.memory.debug?.copyBegins('copy engine', frame * PAGE_SIZE, PAGE_SIZE) ?? -1
+    bench.memory.freePages(frame, 1)
+    expect(checksOf(bench.kernel)).toEqual(['dma-unfinished-copy'])
+    bench.memory.debug?.copyEnds(id)
+  })
 })
 
 describe('P3: the window of a device on the bus', () => {
