@@ -428,6 +428,20 @@ describe('moves of device memory', () => {
     world.close()
   })
 
+  it('H7 a job of the device begins when its buffer is there, and is not overwritten by the move', () => {
+    const world = setup()
+    const dmabuf = world.allocate(4, 'system')
+    fill(world, dmabuf, PATTERN)
+    const fence = world.run(world.vram.use(dmabuf, { work: ([view]) => void view?.fill(7, 0, 3) }))
+    world.run(fence.wait(false, MAX_SCHEDULE_TIMEOUT))
+    fence.put()
+    settle(world)
+    const want = PATTERN.slice(0, 4 * PAGE_SIZE).fill(7, 0, 3)
+    expect(same(bytesOf(world, dmabuf), want)).toBe(true)
+    expect(world.vram.inspect(dmabuf).placement).toBe('vram')
+    world.close(dmabuf)
+  })
+
   it('a job keeps its buffer until it is over', () => {
     const world = setup()
     const dmabuf = world.allocate(1)

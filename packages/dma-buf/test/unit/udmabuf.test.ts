@@ -116,6 +116,36 @@ describe('udmabuf', () => {
     close(fd, other.fd, bufFd)
   })
 
+  it('makes one piece of neighbouring pages, and only of those', () => {
+    const { rig, fds, udmabuf, memfd, fd, close } = setup()
+    for (let page = 0; page < 4; page++) {
+      rig.run(memfd.write(new Uint8Array(PAGE_SIZE).fill(page + 1), page * PAGE_SIZE))
+    }
+    const piece = (page: number, pages: number) => ({
+      memfd: fd,
+      offset: page * PAGE_SIZE,
+      size: pages * PAGE_SIZE,
+    })
+    const pagesOf = (...items: ReturnType<typeof piece>[]) => {
+      const bufFd = rig.run(udmabuf.createList(fds, items))
+      const dmabuf = rig.core.fromFd(fds, bufFd)
+      const { segments } = rig.run(dmabuf.vmap())
+      const found = segments.map((segment) => [segment.length / PAGE_SIZE, segment[0]])
+      dmabuf.vunmap()
+      dmabuf.put()
+      fds.close(bufFd)
+      return found
+    }
+    expect(pagesOf(piece(0, 4))).toEqual([[4, 1]])
+    expect(pagesOf(piece(0, 1), piece(1, 2))).toEqual([[3, 1]])
+    expect(pagesOf(piece(0, 1), piece(2, 1), piece(1, 1))).toEqual([
+      [1, 1],
+      [1, 3],
+      [1, 2],
+    ])
+    close(fd)
+  })
+
   it('refuses offsets and sizes that are not whole pages, nothing at all, and more than the file has', () => {
     const { fds, udmabuf, fd, memfd, code, close } = setup()
     for (const [offset, size] of [
