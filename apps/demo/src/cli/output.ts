@@ -19,7 +19,13 @@ export function writeJson(io: CommandIo, document: Record<string, unknown>): voi
 /** Whether the command line asks for JSON: known before it is parsed, because a failure to parse it is told as JSON too. */
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf('--')
-  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+  const options = end < 0 ? args : args.slice(0, end)
+  return options.some(
+    (option, at) =>
+      option === '--json' ||
+      option === '--format=json' ||
+      (option === '--format' && options[at + 1] === 'json'),
+  )
 }
 
 /** Whether to use colour on a stream: a terminal, and no NO_COLOR in the environment (https://no-color.org). */

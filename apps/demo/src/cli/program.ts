@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { copyCommand } from '../commands/copy.ts'
 import { dmabufCommand } from '../commands/dmabuf.ts'
+import { iterCommand } from '../commands/iter.ts'
 import { traceCommand } from '../commands/trace.ts'
 import { type CommandIo, wantsColor } from './output.ts'
 import { VERSION } from './version.ts'
@@ -25,7 +26,7 @@ export function createProgram(io: CommandIo): Command {
         '',
       ].join('\n'),
     )
-  for (const command of [copyCommand(io), dmabufCommand(io), traceCommand(io)]) {
+  for (const command of [copyCommand(io), dmabufCommand(io), iterCommand(io), traceCommand(io)]) {
     program.addCommand(command)
   }
   configure(program, io)

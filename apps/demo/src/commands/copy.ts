@@ -18,6 +18,7 @@ interface RawCopyOptions {
   readonly evictEvery?: string
   readonly resubmitMax: string
   readonly verify: string
+  readonly observe?: string
   readonly json?: true
   readonly quiet?: true
 }
@@ -39,6 +40,10 @@ export function copyCommand(io: CommandIo): Command {
       '--verify <HOW>',
       'full: read the target back; source: digest the source only; none',
       'full',
+    )
+    .option(
+      '--observe <SOCKET>',
+      'let iolayers iter read the iterators of this copy at a Unix socket',
     )
     .option('--json', 'print one JSON document')
     .option('--quiet', 'print nothing but errors')
@@ -76,6 +81,7 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
         : parseCount(raw.evictEvery, '--evict-every', { min: 1, max: ANY }),
     resubmitMax: parseCount(raw.resubmitMax, '--resubmit-max', { min: 0, max: ANY }),
     verify: parseChoice(raw.verify, '--verify', ['full', 'source', 'none']),
+    observe: raw.observe ?? null,
     json: raw.json === true,
     quiet: raw.quiet === true,
   }

@@ -7,6 +7,7 @@ import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from
 import { errorText } from '../cli/failure.ts'
 import type { Progress } from '../cli/progress.ts'
 import { listBuffers } from '../dmabuf/list-dmabufs.ts'
+import type { Observer } from '../observe/observer.ts'
 import { collectCounters } from '../stack/counters.ts'
 import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
 import { attachNvme, createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
@@ -25,6 +26,8 @@ export interface CopyParts {
   readonly target: TargetEnd
   readonly options: CopyOptions
   readonly progress: Progress
+  /** Shows the stack to other processes while the copy runs. */
+  readonly observer: Observer | null
   readonly cancelled: () => Error | null
 }
 
@@ -73,6 +76,7 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   stack.ring.registerFiles([from.file, to.file])
   const slots = yield* createRegisteredSlots(stack, options)
   try {
+    parts.observer?.attach(stack)
     const evictor =
       options.evictEvery === null
         ? null
@@ -90,6 +94,7 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
       if (evictor !== null) yield* evictor.stop()
     }
   } finally {
+    if (parts.observer !== null) yield* parts.observer.detach()
     yield* slots.release()
   }
 }

@@ -8,6 +8,7 @@ import { printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { createProgress } from '../cli/progress.ts'
 import { watchSignals } from '../cli/signals.ts'
+import { createObserver, type Observer } from '../observe/observer.ts'
 import type { IommuMode } from '../stack/stack.ts'
 import { copyThrough } from './copy-through.ts'
 import { openSource, openTarget, type TargetEnd } from './ends.ts'
@@ -27,6 +28,8 @@ export interface CopyOptions {
   readonly evictEvery: number | null
   readonly resubmitMax: number
   readonly verify: 'full' | 'source' | 'none'
+  /** The path of a Unix socket at which the iterators of the stack can be read meanwhile. */
+  readonly observe: string | null
   readonly json: boolean
   readonly quiet: boolean
 }
@@ -36,6 +39,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
   const source = openSource(options.source)
   const progress = createProgress(io, options)
   let target: TargetEnd | undefined
+  let observer: Observer | undefined
   const signals = watchSignals({
     onFirst: () => {
       progress.stop()
@@ -44,16 +48,19 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     },
     onSecond: ({ message, exitCode }) => {
       target?.discard()
+      observer?.close()
       printFailure(io, options.json, { code: 'EINTR', message, exitCode })
     },
   })
   try {
+    if (options.observe !== null) observer = await createObserver(options.observe)
     target = openTarget(options.target, source)
     const result = await copyThrough({
       source,
       target,
       options,
       progress,
+      observer: observer ?? null,
       cancelled: signals.pending,
     })
     const late = signals.pending()
@@ -63,6 +70,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
   } finally {
     progress.stop()
     target?.discard()
+    observer?.close()
     signals.close()
   }
 }

@@ -4,17 +4,8 @@
 import type { IterContext } from '@iolayers/bpf-iter'
 import { formatDmabuf } from '@iolayers/bpf-iter/dmabuf'
 import type { DmaBuf } from '@iolayers/dma-buf'
-import {
-  assert,
-  createEventLoopScheduler,
-  errnoName,
-  type File,
-  KernelError,
-  type Op,
-  type Scheduler,
-  yieldNow,
-} from '@iolayers/kernel'
-import { errorText } from '../cli/failure.ts'
+import { assert, createEventLoopScheduler, type Op } from '@iolayers/kernel'
+import { readToEnd } from '../iter/read-to-end.ts'
 import { createStack, destroyStack, type Stack } from '../stack/stack.ts'
 
 /** One buffer, as the iterator shows it. */
@@ -38,31 +29,36 @@ export interface ListInit {
 
 const PAGE_BYTES = 4096
 const LINES_PER_BUFFER = 5
-const READS_PER_TURN = 1024
 
 /** Exports buffers into a stack of its own and lists them, newest first, by reading the stack's dmabuf iterator to its end. */
 export function listDmabufs(init: ListInit): Promise<ListedBuffer[]> {
-  const scheduler = createEventLoopScheduler()
-  const stack = createStack(scheduler, { ramBytes: init.create * PAGE_BYTES, iommu: 'passthrough' })
-  return scheduler.run('dmabuf list', listWithin(stack, init))
+  return withBuffers(init, listBuffers)
 }
 
-function* listWithin(stack: Stack, init: ListInit): Op<ListedBuffer[]> {
-  const buffers: DmaBuf[] = []
-  try {
-    for (let i = 0; i < init.create; i++) {
-      buffers.push(stack.systemHeap.allocate(PAGE_BYTES, { name: `buffer-${i}` }))
+/** Exports buffers into a stack of its own, and takes both down after `work`. */
+export function withBuffers<R>(
+  { create, readSizeBytes }: ListInit,
+  work: (stack: Stack, readSizeBytes: number) => Op<R>,
+): Promise<R> {
+  const scheduler = createEventLoopScheduler()
+  const stack = createStack(scheduler, { ramBytes: create * PAGE_BYTES, iommu: 'passthrough' })
+  function* run(): Op<R> {
+    const buffers: DmaBuf[] = []
+    try {
+      for (let i = 0; i < create; i++) {
+        buffers.push(stack.systemHeap.allocate(PAGE_BYTES, { name: `buffer-${i}` }))
+      }
+      const result = yield* work(stack, readSizeBytes)
+      for (const { references } of buffers) {
+        assert(references === 1, 'the iterator kept a reference on a buffer it had passed')
+      }
+      return result
+    } finally {
+      for (const buffer of buffers) buffer.put()
+      yield* destroyStack(stack)
     }
-    const listed = yield* listBuffers(stack, init.readSizeBytes)
-    for (const { references, inode } of buffers) {
-      assert(references === 1, `the iterator kept a reference on a buffer it had passed`)
-      assert(inode > 0, 'a buffer without an inode number')
-    }
-    return listed
-  } finally {
-    for (const buffer of buffers) buffer.put()
-    yield* destroyStack(stack)
   }
+  return scheduler.run('dmabuf list', run())
 }
 
 /** The default program of the dmabuf target, and a line with the references. */
@@ -73,31 +69,14 @@ function showBuffer({ item, meta }: IterContext<DmaBuf>): number {
 
 /** What the stack's iterator shows, from the newest buffer to the oldest. */
 export function* listBuffers(stack: Stack, readSizeBytes: number): Op<ListedBuffer[]> {
-  const file = stack.dmabufTarget.attach(showBuffer).open()
+  const link = stack.dmabufTarget.attach(showBuffer)
+  const file = link.open()
+  link.release()
   try {
-    return parseListing(yield* readToEnd(stack.kernel.scheduler, file, readSizeBytes))
+    const { text } = yield* readToEnd(stack.kernel.scheduler, file, readSizeBytes)
+    return parseListing(text)
   } finally {
     file.put()
-  }
-}
-
-function* readToEnd(scheduler: Scheduler, file: File, readSizeBytes: number): Op<string> {
-  const { read } = file.ops
-  assert(read !== undefined, 'an iterator file without a read operation')
-  const target = new Uint8Array(readSizeBytes)
-  const decoder = new TextDecoder()
-  let text = ''
-  let reads = 0
-  for (;;) {
-    // A read of one byte is quick, a million of them are not: signals want to be seen.
-    if (++reads % READS_PER_TURN === 0) yield* yieldNow(scheduler)
-    const bytes = yield* read(file, target, 0, target.length)
-    if (bytes === 0) return text + decoder.decode()
-    if (bytes < 0) {
-      const code = errnoName(bytes) ?? 'EIO'
-      throw new KernelError(code, `reading the dmabuf iterator: ${errorText(code)}`)
-    }
-    text += decoder.decode(target.subarray(0, bytes), { stream: true })
   }
 }
 

@@ -8,9 +8,8 @@ import {
   createDmabufTokenFactory,
   type InvalidationPolicyName,
 } from '@iolayers/blk-mq-token'
-import { createBlockDeviceFile, type Disk } from '@iolayers/block-core'
+import { createBlockDeviceFile, createRequestSource, type Disk } from '@iolayers/block-core'
 import { type BpfIter, createBpfIter, type RegisteredTarget } from '@iolayers/bpf-iter'
-import { createDmabufIterTarget } from '@iolayers/bpf-iter/dmabuf'
 import {
   createDmaBufCore,
   createMovableHeap,
@@ -44,6 +43,7 @@ import {
   type NvmeController,
 } from '@iolayers/nvme/controller'
 import { createNvmeHost, type NvmeHost } from '@iolayers/nvme/host'
+import { type IterTargets, registerIterTargets } from '../iter/iter-targets.ts'
 import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES, SEGMENTS_MAX } from './limits.ts'
 
 /** How the devices of a stack reach memory. `strict` flushes the IOTLB at each unmap, `lazy` in batches, `passthrough` translates nothing. */
@@ -78,9 +78,10 @@ export interface Stack {
   readonly tokens: CountingTokenFactory
   readonly ring: IoUring
   readonly sides: NvmeSide[]
-  /** The iterator targets of the stack: `dmabuf`. */
   readonly iterators: BpfIter
   readonly dmabufTarget: RegisteredTarget<DmaBuf>
+  /** The iterator targets of the stack: its dma-bufs, the requests of its disks, and the registrations of dma-bufs with them. */
+  readonly iters: IterTargets['iters']
   readonly init: StackInit
 }
 
@@ -111,6 +112,12 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
   const dmaBufs = createDmaBufCore({ kernel })
   const heapParts = { kernel, memory, core: dmaBufs }
   const iterators = createBpfIter({ kernel })
+  const tokens = createDmabufTokenFactory(
+    { kernel, fences: dmaBufs },
+    { policy: init.policy ?? 'fence' },
+  )
+  const sides: NvmeSide[] = []
+  const requests = createRequestSource(() => sides.map(({ disk }) => disk))
   return {
     kernel,
     memory,
@@ -118,14 +125,11 @@ export function createStack(scheduler: Scheduler, init: StackInit): Stack {
     dmaBufs,
     systemHeap: createSystemHeap(heapParts),
     movableHeap: createMovableHeap(heapParts),
-    tokens: createDmabufTokenFactory(
-      { kernel, fences: dmaBufs },
-      { policy: init.policy ?? 'fence' },
-    ),
+    tokens,
     ring: createIoUring({ kernel }, { entries: init.ringEntries ?? RING_ENTRIES }),
-    sides: [],
+    sides,
     iterators,
-    dmabufTarget: iterators.registerTarget(createDmabufIterTarget(dmaBufs)),
+    ...registerIterTargets(iterators, { dmabufs: dmaBufs, requests, tokens: tokens.source }),
     init,
   }
 }
