@@ -173,3 +173,21 @@ describe('P3: the window of a device on the bus', () => {
     }
   })
 })
+
+describe('allocation on a path that signals', () => {
+  it('is reported for pages, ranges and coherent memory, and not for a mapping of a single request', () => {
+    const bench = makeBench(64, { checked: true, keep: true })
+    const device = bench.device()
+    const addr = bench.memory.allocPages(0) * PAGE_SIZE
+    const section = bench.kernel.signalling.begin('test')
+    const dma = device.dma.mapSingle(addr, 16, TO_DEVICE)
+    device.dma.unmapSingle(dma, 16, TO_DEVICE)
+    expect(bench.kernel.reports).toEqual([])
+    bench.memory.freePages(bench.memory.allocPages(0), 0)
+    bench.memory.freeContiguous(bench.memory.allocContiguous(3), 3)
+    device.dma.freeCoherent(device.dma.allocCoherent(100))
+    bench.kernel.signalling.end(section)
+    expect(checksOf(bench.kernel)).toEqual(['dma-fence', 'dma-fence', 'dma-fence'])
+    expect(bench.kernel.reports[0]?.message).toContain('alloc_pages')
+  })
+})
