@@ -42,14 +42,7 @@ export type {
   SystemFallbacks,
 } from './device-memory/device-memory-contract.ts'
 export { peerBytesOf } from './device-memory/p2p.ts'
-export {
-  DmaFence,
-  type DmaFenceOps,
-  type DmaFenceSlot,
-  dmaFenceGetRcuSafe,
-  dmaFenceLater,
-  MAX_SCHEDULE_TIMEOUT,
-} from './fence/dma-fence.ts'
+export { DmaFence, type DmaFenceOps, MAX_SCHEDULE_TIMEOUT } from './fence/dma-fence.ts'
 export {
   DmaFenceArray,
   type DmaFenceArrayInit,
@@ -66,6 +59,7 @@ export {
   toDmaFenceChain,
 } from './fence/dma-fence-chain.ts'
 export type { DmaFenceComponents, DmaFenceContexts } from './fence/dma-fence-contexts.ts'
+export { type DmaFenceSlot, dmaFenceGetRcuSafe, dmaFenceLater } from './fence/dma-fence-lookup.ts'
 export { dmaFencePrivateStub } from './fence/dma-fence-stub.ts'
 export {
   DmaFenceUnwrap,

@@ -5,9 +5,10 @@
 // fence has signalled are taken out by whoever walks by, so that a chain never keeps more than what is pending.
 
 import { assert, DeferredCall, type Kernel, KernelError } from '@iolayers/kernel'
-import { DmaFence, type DmaFenceOps, dmaFenceGetRcuSafe } from './dma-fence.ts'
+import { DmaFence, type DmaFenceOps } from './dma-fence.ts'
 import { DmaFenceCallback } from './dma-fence-callback.ts'
 import type { DmaFenceComponents } from './dma-fence-contexts.ts'
+import { dmaFenceGetRcuSafe } from './dma-fence-lookup.ts'
 
 /** Behind a link: what the fence itself cannot keep while it is being made. As a slot, its `fence` is the link before. */
 class ChainBody implements DmaFenceOps {

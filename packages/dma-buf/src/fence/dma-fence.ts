@@ -9,6 +9,7 @@ import {
   unlinkCallback,
 } from './dma-fence-callback.ts'
 import { DmaFenceDebug } from './dma-fence-debug.ts'
+import { traceDmaFence } from './dma-fence-trace.ts'
 import { waitFor } from './wait-for.ts'
 
 export { MAX_SCHEDULE_TIMEOUT } from './wait-for.ts'
@@ -99,6 +100,7 @@ export class DmaFence {
     this.#context = context
     this.#seqno = seqno
     this.#debug?.initialised(this.#ops?.reserveBeforeInit === true)
+    traceDmaFence(this, 'dma_fence_init')
   }
 
   /** As `init`, for sequence numbers that never wrap. The kernel's have 64 bits; ours end at 2^53. @see dma_fence_init64 */
@@ -236,6 +238,7 @@ export class DmaFence {
     this.#debug?.published()
     if (this.#signaled) return false
     if (!first || this.#ops?.enableSignaling === undefined) return true
+    traceDmaFence(this, 'dma_fence_enable_signal')
     if (this.#ops.enableSignaling(this)) return !this.#signaled
     this.signal()
     return false
@@ -267,7 +270,12 @@ export class DmaFence {
     this.enableSignaling()
     if (this.isSignaled()) return timeoutNs === 0 ? 1 : timeoutNs
     const { scheduler } = this.kernel
-    return yield* waitFor(this.#waiters, scheduler, this.#waitDone, { interruptible, timeoutNs })
+    traceDmaFence(this, 'dma_fence_wait_start')
+    try {
+      return yield* waitFor(this.#waiters, scheduler, this.#waitDone, { interruptible, timeoutNs })
+    } finally {
+      traceDmaFence(this, 'dma_fence_wait_end')
+    }
   }
 
   /** A hint: somebody would like it signalled by then. Drivers may ignore it; without effect once signalled. @see dma_fence_set_deadline */
@@ -306,6 +314,7 @@ export class DmaFence {
       this.#timestampNs = timestampNs
       this.#signaled = true
       if (this.#ops !== null && this.#ops.release === undefined) this.#ops = null
+      traceDmaFence(this, 'dma_fence_signaled')
       this.#runCallbacks()
       this.#waiters.wakeUpAll()
     } finally {
@@ -340,6 +349,7 @@ export class DmaFence {
   /** @see dma_fence_release */
   #release(): void {
     const abandoned = this.#initialised && !this.#signaled && this.#callbacks.first !== null
+    traceDmaFence(this, 'dma_fence_destroy')
     if (abandoned) this.signalWithError(-Errno.EDEADLK)
     this.#ops?.release?.(this)
     this.#debug?.released()
@@ -348,40 +358,5 @@ export class DmaFence {
       check: 'dma-fence',
       message: `fence ${this.#context}:${this.#seqno} lost its last reference while somebody waited for it`,
     })
-  }
-}
-
-/**
- * The later of two fences of one context, without a reference of its own; null when that one has signalled, and so both have.
- *
- * @see include/linux/dma-fence.h dma_fence_later
- */
-export function dmaFenceLater(first: DmaFence, second: DmaFence): DmaFence | null {
-  // Asked of the later one only: an earlier one may be told last that it has signalled.
-  const later = first.isLater(second) ? first : second
-  return later.isSignaled() ? null : later
-}
-
-/** A place that holds a fence, and that is read without a lock. */
-export interface DmaFenceSlot {
-  readonly fence: DmaFence | null
-}
-
-/**
- * The fence that is in `slot`, with a reference; null when there is none. In an RCU section. A fence whose last reference goes, or that is replaced, meanwhile is
- * looked up again.
- *
- * @see include/linux/dma-fence.h dma_fence_get_rcu_safe
- */
-export function dmaFenceGetRcuSafe(kernel: Kernel, slot: DmaFenceSlot): DmaFence | null {
-  const { scheduler } = kernel
-  for (;;) {
-    const { fence } = slot
-    if (fence === null) return null
-    if (scheduler.exploring) scheduler.choicePoint('dma_fence_get_rcu_safe')
-    if (!fence.tryGet()) continue
-    // Meanwhile it may have been put elsewhere as another fence; a reference makes sure that it is this one.
-    if (slot.fence === fence) return fence
-    fence.put()
   }
 }

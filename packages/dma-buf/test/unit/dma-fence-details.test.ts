@@ -151,6 +151,33 @@ describe('dma_fence: what it is asked and told', () => {
   })
 })
 
+describe('dma_fence: tracepoints', () => {
+  it('tell the life of a fence to who listens, with the names of its driver while it is pending', () => {
+    const rig = createFenceRig()
+    const seen: string[] = []
+    const stop = rig.kernel.tracer.subscribe(
+      (name) => name.startsWith('dma_fence_'),
+      ({ point, values }) => seen.push([point, ...values].join(' ')),
+    )
+    const fence = rig.fence({ context: 7, seqno: 9, ops: { enableSignaling: () => true } })
+    rig.run(fence.wait(false, 1))
+    fence.signal()
+    fence.put()
+    stop()
+    rig.fence()
+    const pending = 'driver timeline 7 9'
+    const over = 'detached-driver signaled-timeline 7 9'
+    expect(seen).toEqual([
+      `dma_fence_init ${pending}`,
+      `dma_fence_enable_signal ${pending}`,
+      `dma_fence_wait_start ${pending}`,
+      `dma_fence_wait_end ${pending}`,
+      `dma_fence_signaled ${over}`,
+      `dma_fence_destroy ${over}`,
+    ])
+  })
+})
+
 describe('dma_fence without checked mode', () => {
   it('does the same, and looks at no order and no lives', () => {
     const scheduler = createVirtualScheduler({ strategy: fifoStrategy() })

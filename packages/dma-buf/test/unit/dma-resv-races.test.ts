@@ -3,7 +3,8 @@
 
 import { createPrng, exploreAll, exploreSeeds, joinAll, type Op, yieldNow } from '@iolayers/kernel'
 import { expect, it } from 'vitest'
-import { type DmaFence, DmaResv, DmaResvUsage } from '../../src/index.ts'
+import { DmaFence, DmaResv, DmaResvUsage } from '../../src/index.ts'
+import { fenceOps } from '../support.ts'
 import { createResvRig, type ResvRig, USAGES } from './dma-resv-support.ts'
 
 function runAll(rig: ResvRig, actors: readonly Op<void>[]): void {
@@ -14,29 +15,67 @@ function runAll(rig: ResvRig, actors: readonly Op<void>[]): void {
   rig.run(body())
 }
 
-it('gathering without the lock misses no fence that is pending all along, in every schedule', () => {
+it.each([
+  ['grows', 5],
+  ['has room', 1],
+])(
+  'gathering without the lock misses no fence that is pending all along while the list %s, in every schedule',
+  (_how, slots) => {
+    const run = (scheduler: ResvRig['scheduler']): void => {
+      const rig = createResvRig({}, scheduler)
+      const steady = rig.add(DmaResvUsage.READ)
+      const context = rig.contexts.fenceContextAlloc(1)
+      rig.add(DmaResvUsage.READ, rig.fence({ context, seqno: 1 })).put()
+      const reader = function* (): Op<void> {
+        const fences = rig.resv.getFences(DmaResvUsage.BOOKKEEP)
+        expect(fences).toContain(steady)
+        expect(fences.some((fence) => fence.context === context)).toBe(true)
+        expect(new Set(fences).size).toBe(fences.length)
+        for (const fence of fences) fence.put()
+      }
+      const writer = function* (): Op<void> {
+        yield* rig.resv.lock(null)
+        rig.resv.reserveFences(slots)
+        const later = rig.fence({ context, seqno: 2 })
+        rig.resv.addFence(later, DmaResvUsage.READ)
+        later.put()
+        rig.resv.unlock()
+      }
+      runAll(rig, [reader(), writer()])
+      rig.end()
+    }
+    expect(exploreAll(run, { maxSchedules: 20_000 }).complete).toBe(true)
+  },
+)
+
+it('a walk meets no dead end while the list is replaced and what has signalled is let go, in every schedule', () => {
   const run = (scheduler: ResvRig['scheduler']): void => {
     const rig = createResvRig({}, scheduler)
-    const steady = rig.add(DmaResvUsage.READ)
-    const context = rig.contexts.fenceContextAlloc(1)
-    rig.add(DmaResvUsage.READ, rig.fence({ context, seqno: 1 })).put()
+    let released = 0
+    const release = (): void => {
+      released++
+      scheduler.choicePoint('a release')
+    }
+    const fences = [0, 1].map(() => new DmaFence(rig.kernel, { ...fenceOps, release }))
+    for (const [i, fence] of fences.entries()) {
+      fence.init(100 + i, 1)
+      rig.add(DmaResvUsage.READ, fence)
+      fence.put()
+    }
+    fences[0]?.signal()
     const reader = function* (): Op<void> {
-      const fences = rig.resv.getFences(DmaResvUsage.BOOKKEEP)
-      expect(fences).toContain(steady)
-      expect(fences.some((fence) => fence.context === context)).toBe(true)
-      expect(new Set(fences).size).toBe(fences.length)
-      for (const fence of fences) fence.put()
+      const gathered = rig.resv.getFences(DmaResvUsage.READ)
+      expect(gathered).toEqual([fences[1]])
+      for (const fence of gathered) fence.put()
     }
     const writer = function* (): Op<void> {
       yield* rig.resv.lock(null)
-      rig.resv.reserveFences(5)
-      const later = rig.fence({ context, seqno: 2 })
-      rig.resv.addFence(later, DmaResvUsage.READ)
-      later.put()
+      rig.resv.reserveFences(8)
       rig.resv.unlock()
     }
     runAll(rig, [reader(), writer()])
-    rig.end()
+    rig.resv.fini()
+    expect(released).toBe(2)
   }
   expect(exploreAll(run, { maxSchedules: 20_000 }).complete).toBe(true)
 })
