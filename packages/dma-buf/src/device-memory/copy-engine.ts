@@ -59,10 +59,6 @@ export class CopyEngine {
     this.#seqno = 0
   }
 
-  get running(): number {
-    return this.#jobs.length
-  }
-
   /** Starts a copy. The fence is the engine's, until it has signalled; `done` is called then, in atomic context. */
   copy(target: PageBacking, source: PageBacking, done: () => void): DmaFence {
     const fence = new DmaFence(this.#kernel, this.#fenceOps)

@@ -39,8 +39,8 @@ export interface DmaImporter {
   /** It has a mapping, and the exporter has not said since that it is void. */
   readonly mapped: boolean
   /**
-   * Maps the buffer anew, after unmapping what was mapped. Throws what the exporter and the core throw, ETIME when the buffer's move does not end, and ESTALE when the exporter voided the mapping
-   * while it made it; nothing is mapped then.
+   * Maps the buffer anew, after unmapping what was mapped. Throws what the exporter and the core throw, and ETIME when the buffer's move does not end; nothing is
+   * mapped then.
    */
   map(): Op<void>
   unmap(): Op<void>
@@ -64,7 +64,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
   readonly #range: BusRange
   #table: SgTable | null
   #segments: DmaSegmentTable | null
-  #mapsWhenTold: number
 
   constructor(init: DmaImporterInit) {
     const { dmabuf, device } = init
@@ -78,7 +77,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
     this.#range = new BusRange()
     this.#table = null
     this.#segments = null
-    this.#mapsWhenTold = 0
     const dynamic = init.dynamic ?? true
     this.attachment = dynamic ? dmabuf.dynamicAttach(device, this) : dmabuf.attach(device)
   }
@@ -94,7 +92,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
   /** Its DMA is over before the call that starts it returns, so there is nothing to wait for. */
   *invalidateMappings(): Op<void> {
     this.invalidations++
-    this.#mapsWhenTold = this.#device.dma.stats.mapsSgtable
     this.#segments = null
   }
 
@@ -102,7 +99,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
     yield* this.#dmabuf.resv.lock(null)
     try {
       this.#unmapLocked()
-      const before = this.invalidations
       const table = yield* this.#dmabuf.mapAttachment(this.attachment, this.#direction)
       this.#table = table
       try {
@@ -112,7 +108,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
         this.#unmapLocked()
         throw error
       }
-      if (this.invalidations !== before) this.#checkMadeAfter()
     } finally {
       // An exporter that lies may have taken the lock away.
       if (this.#dmabuf.resv.held) this.#dmabuf.resv.unlock()
@@ -140,16 +135,6 @@ class Importer implements DmaImporter, DmaBufImporterOps {
 
   detach(): void {
     this.#dmabuf.detach(this.attachment)
-  }
-
-  /**
-   * An exporter that moves the buffer before it makes the table says so to all, whoever is mapping included. One that does it afterwards gives out a table of the old place: nothing was mapped for
-   * this device since it was told.
-   */
-  #checkMadeAfter(): void {
-    if (this.#device.dma.stats.mapsSgtable > this.#mapsWhenTold) return
-    this.#unmapLocked()
-    throw new KernelError('ESTALE', `${this.#dmabuf.exporterName} voided a table while it made it`)
   }
 
   #unmapLocked(): void {

@@ -366,6 +366,43 @@ describe('moves of device memory', () => {
     world.close(dmabuf)
   })
 
+  it('a use that cannot bring the buffer back in time throws ETIME, and lets go of the lock', () => {
+    const world = setup({ timeoutNs: 1000 })
+    const dmabuf = world.allocate(1, 'system')
+    const fence = new DmaFence(world.kernel, fenceOps)
+    fence.init(world.core.fenceContextAlloc(1), 1)
+    world.run(
+      withLock(dmabuf, function* () {
+        dmabuf.resv.reserveFences(1)
+        dmabuf.resv.addFence(fence, DmaResvUsage.BOOKKEEP)
+      }),
+    )
+    expect(errorCode(() => world.run(world.vram.use(dmabuf)))).toBe('ETIME')
+    expect(dmabuf.references).toBe(1)
+    fence.signal()
+    fence.put()
+    world.run(world.vram.use(dmabuf)).put()
+    expect(world.vram.inspect(dmabuf).placement).toBe('vram')
+    settle(world)
+    world.close(dmabuf)
+  })
+
+  it('leaves alone what somebody works on, and evicts the next', () => {
+    const world = setup({ vramPages: 4 })
+    const [a, b] = [world.allocate(2), world.allocate(2)]
+    const body = function* (): Op<DmaBuf> {
+      yield* a.resv.lock(null)
+      const allocating = world.scheduler.spawn('allocate', world.vram.allocate(2 * PAGE_SIZE))
+      const c = yield* joinTask(world.scheduler, allocating)
+      a.resv.unlock()
+      return c
+    }
+    const c = world.run(body())
+    const placements = [a, b, c].map((each) => world.vram.inspect(each).placement)
+    expect(placements).toEqual(['vram', 'system', 'vram'])
+    world.close(a, b, c)
+  })
+
   it('evicts what was not used for longest when there is no room, and brings it back on use', () => {
     const world = setup({ vramPages: 8 })
     const [a, b] = [world.allocate(4), world.allocate(4)]
