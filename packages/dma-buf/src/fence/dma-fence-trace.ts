@@ -5,7 +5,7 @@ import type { DmaFence } from './dma-fence.ts'
 
 const FIELDS = ['driver', 'timeline', 'context', 'seqno'] as const
 
-export type DmaFenceEvent =
+type DmaFenceEvent =
   | 'dma_fence_init'
   | 'dma_fence_destroy'
   | 'dma_fence_enable_signal'

@@ -6,8 +6,9 @@ const FRAMES_MAX = 8
 /** A frame of V8 or of SpiderMonkey and JavaScriptCore; what else stands in a stack is its heading. */
 const FRAME = /^\s*at |@/
 
-/** What says nothing about the code under test: the runtime, and tools that run it. */
-const FOREIGN = /node:internal|\/node_modules\//
+/** What says nothing about the code under test: the runtime, tools that run it, and the step from one generator into another. */
+const FOREIGN =
+  /node:internal|\.next \(<anonymous>\)|\/node_modules\/(?!.*\/node_modules\/)(?!@iolayers\/)/
 
 /**
  * Where the running code stands, kept for a report of checked mode. Taking one is cheap: the text is only made when it is asked for.

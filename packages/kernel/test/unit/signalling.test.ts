@@ -150,6 +150,23 @@ describe('signalling sections', () => {
 })
 
 describe('a stack trace', () => {
+  it('names functions that sleep once each, and nothing of the tools', () => {
+    const { scheduler } = setup()
+    const innerPlace = function* (): Op<string> {
+      yield* yieldNow(scheduler)
+      return new StackTrace(0).format()
+    }
+    const outerPlace = function* (): Op<string> {
+      return yield* innerPlace()
+    }
+    const lines = scheduler.runSync('test', outerPlace()).split('\n')
+    expect(lines.filter((line) => line.includes('Place'))).toEqual([
+      expect.stringContaining('innerPlace'),
+      expect.stringContaining('outerPlace'),
+    ])
+    expect(lines.every((line) => line.startsWith('    ') && !line.includes('vitest'))).toBe(true)
+  })
+
   it('says so when nothing is left of it', () => {
     expect(new StackTrace(1000).format()).toBe('    (no frames)')
   })
