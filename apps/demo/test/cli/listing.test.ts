@@ -44,6 +44,40 @@ describe('iolayers dmabuf list', () => {
   })
 })
 
+describe('iolayers dmabuf list --without-resume', () => {
+  // Names of 8 to 10 letters: records of 25 to 28 bytes, so the first read of 4 KiB is over with the 152nd.
+  it('R-ITER-1: shows the listing that the old iterator cut short beside the whole one', async () => {
+    const args = ['dmabuf', 'list', '--create', '1000', '--read-size', '4096', '--without-resume']
+    const json = await runCli([...args, '--json'])
+    expect(json).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(json.stdout)).toEqual({
+      version: 1,
+      create: 1000,
+      readSize: 4096,
+      withResume: { buffers: 1000, reads: 13, last: { inode: 1, name: 'buffer-0' } },
+      withoutResume: { buffers: 152, reads: 2, last: { inode: 849, name: 'buffer-848' } },
+      missing: 848,
+    })
+    const { stdout } = await runCli(args)
+    expect(stdout).toMatch(/│ as it is +│ +1000 │ +13 │ buffer-0 \(inode 1\) +│\n/)
+    expect(stdout).toMatch(/│ before the fix +│ +152 │ +2 │ buffer-848 \(inode 849\) +│\n/)
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+      'read 4096 bytes at a time, the old one lost 848 of 1000 buffers: the buffer at which a full read stops was put instead of kept, so the next read found no place to go on from and reported the end',
+    )
+  })
+
+  it.each([
+    ['0', '1'],
+    ['3', '4096'],
+  ])('%s buffers in reads of %s are the same in both, or nothing', async (create, readSize) => {
+    const args = ['dmabuf', 'list', '--create', create, '--read-size', readSize, '--without-resume']
+    const { code, stdout } = await runCli(args)
+    expect(code).toBe(0)
+    expect(stdout).toContain('neither loses a buffer')
+    expect(JSON.parse((await runCli([...args, '--json'])).stdout)).toMatchObject({ missing: 0 })
+  })
+})
+
 interface Step {
   layer: string
   point: string
