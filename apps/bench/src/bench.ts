@@ -8,21 +8,23 @@ export interface BenchInit {
   readonly smoke: boolean
 }
 
-/** One measured line of the table. Times are nanoseconds of CPU time per I/O. */
+/** One measured line of the table. Times are nanoseconds of CPU time per operation: an I/O, or a listed buffer. */
 export interface BenchRow {
   readonly name: string
   /** What is to be reached, in words. */
   readonly goal: string
   readonly met: boolean
   readonly measured: Summary
-  /** The same bytes in the same pattern, copied and checked, and nothing else. */
-  readonly bareCopyNs: number
-  /** CPU time that all layers add to the bare copy: the median of the differences of neighbouring slices. */
+  /** What it is held against: the same bytes in the same pattern copied, or the same list walked, and checked, and nothing else. */
+  readonly bareNs: number
+  /** CPU time that all layers add to that: the median of the differences of neighbouring slices. */
   readonly addedNs: number
-  /** On the JavaScript heap, per I/O. */
+  /** On the JavaScript heap, per operation. */
   readonly allocatedBytes: number
-  /** Of every sector number that was read; each was checked. */
+  /** Of all that was read; each byte or sector number was checked. */
   readonly hash: string
+  /** Further figures of the row, by name. */
+  readonly also?: Readonly<Record<string, number>>
 }
 
 /** A benchmark: one row, or a few that differ in one parameter. Fails by throwing, also when what it moved is not right. */

@@ -3,9 +3,10 @@
 
 import { cpus } from 'node:os'
 import type { Bench, BenchInit, BenchRow } from './bench.ts'
+import { iterList } from './rows/iter-list.ts'
 import { ringRead } from './rows/ring-read.ts'
 
-export const BENCHES: readonly Bench[] = [ringRead]
+export const BENCHES: readonly Bench[] = [ringRead, iterList]
 
 export interface BenchReport {
   readonly version: 1

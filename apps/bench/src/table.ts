@@ -3,17 +3,7 @@
 
 import type { BenchRow } from './bench.ts'
 
-const COLUMNS = [
-  'bench',
-  'median',
-  'p10',
-  'p90',
-  'bare copy',
-  'added',
-  'B/op',
-  'hash',
-  'goal',
-] as const
+const COLUMNS = ['bench', 'median', 'p10', 'p90', 'bare', 'added', 'B/op', 'hash', 'goal'] as const
 
 export function renderTable(rows: readonly BenchRow[]): string {
   const lines = [[...COLUMNS], ...rows.map(cells)]
@@ -28,12 +18,16 @@ export function renderTable(rows: readonly BenchRow[]): string {
 
 function cells(row: BenchRow): string[] {
   const { measured } = row
-  const ns = [measured.medianNs, measured.p10Ns, measured.p90Ns, row.bareCopyNs, row.addedNs]
+  const ns = [measured.medianNs, measured.p10Ns, measured.p90Ns, row.bareNs, row.addedNs]
   return [
     row.name,
     ...ns.map((value) => value.toFixed(1)),
     row.allocatedBytes.toFixed(2),
     row.hash,
-    `${row.met ? 'met' : 'missed'}: ${row.goal}`,
+    [`${row.met ? 'met' : 'missed'}: ${row.goal}`, ...alsoOf(row)].join('; '),
   ]
+}
+
+function alsoOf({ also = {} }: BenchRow): string[] {
+  return Object.entries(also).map(([name, value]) => `${name} ${value}`)
 }

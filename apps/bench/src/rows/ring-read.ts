@@ -69,7 +69,7 @@ async function runRow(blockBytes: number, effort: Effort): Promise<BenchRow> {
     goal: `adds at most ${GOAL_ADDED_NS} ns (moonshot 80), allocates under ${GOAL_ALLOCATED_BYTES} B`,
     met: addedNs <= GOAL_ADDED_NS && allocatedBytes < GOAL_ALLOCATED_BYTES,
     measured: summarize(layers),
-    bareCopyNs: median(bare),
+    bareNs: median(bare),
     addedNs,
     allocatedBytes,
     hash,

@@ -22,7 +22,7 @@ describe('the command line of the bench', () => {
     const { io, out, err } = capture()
     expect(await main(['ring-read', 'nothing'], io)).toBe(2)
     expect(out).toEqual([])
-    expect(err.join('')).toContain('nothing; there are: ring-read')
+    expect(err.join('')).toContain('nothing; there are: ring-read, iter-list')
   })
 
   it('ends with 2 for an option that is not there', async () => {
@@ -36,6 +36,7 @@ describe('the command line of the bench', () => {
     expect(await main(['--help'], io)).toBe(0)
     expect(out.join('')).toMatch(/^Example: bench ring-read/)
     expect(out.join('')).toContain('  ring-read  ')
+    expect(out.join('')).toContain('  iter-list  ')
   })
 
   it('prints the machine, and a line for each row', async () => {
@@ -44,7 +45,7 @@ describe('the command line of the bench', () => {
     const lines = out.join('').trimEnd().split('\n')
     expect(lines[0]).toContain(`Node ${process.version}`)
     expect(lines[1]).toContain('smoke')
-    expect(lines[2]).toMatch(/^bench +median +p10 +p90 +bare copy +added +B\/op +hash +goal$/)
+    expect(lines[2]).toMatch(/^bench +median +p10 +p90 +bare +added +B\/op +hash +goal$/)
     expect(lines.slice(3).map((line) => line.slice(0, 14))).toEqual([
       'ring-read 512 ',
       'ring-read 4096',

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import { allocatedBytesPerOperation } from '../../src/measure/allocation.ts'
 import { differences, interleave, median, summarize } from '../../src/measure/slices.ts'
+import { ListedBuffers } from '../../src/rigs/listed-buffers.ts'
 import { SectorCheck } from '../../src/rigs/numbered-sectors.ts'
 import { runBenches, selectBenches } from '../../src/run-benches.ts'
 
@@ -16,8 +17,14 @@ describe('the bench', () => {
       cores: expect.any(Number),
       platform: `${process.platform} ${process.arch}`,
     })
-    expect(report.rows.map(({ name }) => name)).toEqual(['ring-read 512 B', 'ring-read 4096 B'])
-    for (const row of report.rows) {
+    expect(report.rows.map(({ name }) => name)).toEqual([
+      'ring-read 512 B',
+      'ring-read 4096 B',
+      'iter-list-10k',
+      'iter-list-100k',
+    ])
+    for (const { also, ...row } of report.rows) {
+      for (const figure of Object.values(also ?? {})) expect(figure).toBeGreaterThanOrEqual(0)
       expect(row).toEqual({
         name: expect.any(String),
         goal: expect.any(String),
@@ -27,7 +34,7 @@ describe('the bench', () => {
           p10Ns: expect.any(Number),
           p90Ns: expect.any(Number),
         },
-        bareCopyNs: expect.any(Number),
+        bareNs: expect.any(Number),
         addedNs: expect.any(Number),
         allocatedBytes: expect.any(Number),
         hash: expect.stringMatching(/^[0-9a-f]{8}$/),
@@ -41,6 +48,30 @@ describe('the bench', () => {
       return rows.map(({ hash }) => hash)
     }
     expect(await hashes()).toEqual(await hashes())
+  })
+
+  it('R-ITER-3: listing n buffers takes n + 1 calls of begin and next, and memory that does not grow', async () => {
+    const { rows } = await runBenches(selectBenches(['iter-list']) ?? [], { smoke: true })
+    const figures = rows.map(({ also }) => also)
+    expect(figures).toMatchObject([
+      { buffers: 100, beginAndNextCalls: 101 },
+      { buffers: 1000, beginAndNextCalls: 1001, timesOf10k: expect.any(Number) },
+    ])
+    for (const also of figures) expect(also?.heldBytes).toBeLessThan(256 * 1024)
+  })
+
+  it('finds a listing that is not what it has to be', async () => {
+    const buffers = new ListedBuffers(50)
+    expect(buffers.list()).toBe(50)
+    expect(buffers.walk()).toBe(50)
+    expect(buffers.listSome()).toBe(50)
+    const other = new ListedBuffers(49)
+    expect(other.hash).not.toBe(buffers.hash)
+    Object.assign(other, { hash: buffers.hash })
+    expect(() => other.list()).toThrow('a listing of 49 buffers is not what it has to be')
+    expect(() => other.walk()).toThrow('is not what it has to be')
+    await buffers.destroy()
+    await other.destroy()
   })
 
   it('knows its benches by name', () => {
