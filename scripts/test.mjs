@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkConformance } from './lib/conformance.mjs'
 import { mapPool } from './lib/pool.mjs'
 import { run, toolEnv, turboCommand } from './lib/run.mjs'
 import { root } from './lib/workspace.mjs'
@@ -59,12 +60,24 @@ async function tests() {
   try {
     const { code } = await run(process.execPath, args, { echo: true })
     const counts = countTests(file, code)
+    if (counts.testResults !== undefined) results.push(conformance(counts.testResults))
     const verdict = counts.failed === 0 ? 'passed' : 'FAILED'
     process.stdout.write(heading(`tests on Node ${process.version}`, startedAt, verdict))
     return counts
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
+}
+
+/** Every row of the conformance tables names a test that has just passed. */
+function conformance(testResults) {
+  const startedAt = Date.now()
+  const { rows, problems } = checkConformance(root, testResults)
+  const verdict = problems.length === 0 ? 'passed' : 'FAILED'
+  process.stdout.write(heading('conformance tables', startedAt, verdict))
+  process.stdout.write(problems.map((problem) => `${problem}\n`).join(''))
+  process.stdout.write(`${rows} rows\n`)
+  return { passed: problems.length === 0 ? 1 : 0, failed: problems.length === 0 ? 0 : 1 }
 }
 
 /** A file that does not load has no tests to count, so its failure counts as one; so does any failure of vitest itself. */
@@ -76,7 +89,7 @@ function countTests(file, code) {
         status === 'failed' && !assertionResults.some((result) => result.status === 'failed'),
     )
     const failed = numFailedTests + broken.length
-    return { passed: numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed }
+    return { passed: numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed, testResults }
   } catch (error) {
     process.stdout.write(`vitest gave no result: ${error.message}\n`)
     return { passed: 0, failed: 1 }

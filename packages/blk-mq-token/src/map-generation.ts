@@ -177,4 +177,6 @@ export class MapGeneration implements DmabufIoMap {
 const drainFenceOps = {
   getDriverName: (): string => 'iolayers',
   getTimelineName: (): string => 'dmabuf map drain',
+  // Initialised in the invalidation, when its slot is there: checked mode reports any other order.
+  reserveBeforeInit: true,
 }
