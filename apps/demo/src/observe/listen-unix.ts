@@ -100,7 +100,7 @@ function probe(path: string): Promise<string | null> {
 }
 
 /** Another process may have replaced the dead socket by its own since we looked: renaming takes one file, and tells which. */
-function removeExactly(path: string, dead: Stats): void {
+export function removeExactly(path: string, dead: Stats): void {
   const aside = `${path}.${process.pid}.dead`
   try {
     renameSync(path, aside)

@@ -5,8 +5,9 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSy
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { DmaBuf } from '@iolayers/dma-buf'
 import { createEventLoopScheduler, type EventLoopScheduler } from '@iolayers/kernel'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createStack, destroyStack, type Stack } from '../../../src/index.ts'
+import { removeExactly } from '../../../src/observe/listen-unix.ts'
 import { CLIENTS_MAX, createObserver, type Observer } from '../../../src/observe/observer.ts'
 import type { IterRequest } from '../../../src/observe/protocol.ts'
 import { readFromSocket } from '../../../src/observe/read-from-socket.ts'
@@ -230,6 +231,25 @@ describe('an observer', () => {
     expect(await restOf(socket)).toContain('the request ended before its line did')
   })
 
+  it('lets a client go that says nothing for ten seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const socket = await client(path, '')
+      const answer = restOf(socket)
+      let answered = false
+      socket.once('data', () => {
+        answered = true
+      })
+      await until('it is answered', () => {
+        vi.advanceTimersByTime(10_000)
+        return answered
+      })
+      expect(await answer).toContain('error {"code":"ETIMEDOUT"')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('serves a client that has ended its side', async () => {
     exportBuffers(2)
     observer.attach(stack)
@@ -291,6 +311,21 @@ describe('the socket of an observer', () => {
     socket.destroy()
     first.close()
     expect(readdirSync(dir.path)).toEqual([])
+  })
+
+  it('takes away the dead socket that it looked at, and no other file', async () => {
+    const dead = lstatSync(dir.path)
+    removeExactly(dir('gone'), dead)
+    writeFileSync(dir('new'), 'of somebody else')
+    removeExactly(dir('new'), dead)
+    expect(readdirSync(dir.path)).toEqual(['new'])
+    removeExactly(dir('new'), lstatSync(dir('new')))
+    expect(readdirSync(dir.path)).toEqual([])
+  })
+
+  it('tells what the system says of a place where none can be', async () => {
+    writeFileSync(dir('file'), '')
+    await expect(createObserver(dir('file/socket'))).rejects.toMatchObject({ code: 'ENOTDIR' })
   })
 
   it.each([
