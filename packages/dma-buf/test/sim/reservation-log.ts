@@ -92,18 +92,13 @@ export class ReservationLog {
   #pendingSince(usage: DmaResvUsage, deadlineNs: number): boolean {
     return this.#entries.some(({ fence, usage: of, addedNs }) => {
       if (of > usage || addedNs > deadlineNs) return false
-      return !signaled(fence) || fence.timestampNs >= deadlineNs
+      return !fence.signaledFlag || fence.timestampNs >= deadlineNs
     })
   }
 }
 
-/** Without a look at the hardware, and also when the fence is gone. */
-function signaled(fence: DmaFence): boolean {
-  return fence.driverName === 'detached-driver'
-}
-
 function satisfied(entry: Entry, usage: DmaResvUsage): boolean {
-  if (signaled(entry.fence)) return true
+  if (entry.fence.signaledFlag) return true
   const { replacedBy } = entry
   return replacedBy !== null && (replacedBy.usage > usage || satisfied(replacedBy, usage))
 }
