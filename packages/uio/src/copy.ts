@@ -5,7 +5,7 @@ import { PAGE_SIZE, type PhysicalMemory } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
 import type { BioVec } from './bio-vec.ts'
 import type { IovIter } from './iov-iter.ts'
-import { ITER_DEST, ITER_SOURCE } from './iov-iter.ts'
+import { ITER_DEST, ITER_SOURCE } from './iter-type.ts'
 
 const ZEROES_BYTES = 4096
 

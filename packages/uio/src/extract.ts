@@ -25,6 +25,7 @@ export function extractBvecs(
   while (left > 0 && vecs < maxVecs && iter.countBytes > 0) {
     const run = entryAt(out, vecs)
     const length = iter.peekRun(left, run)
+    if (length === 0) break
     const last = vecs > 0 ? entryAt(out, vecs - 1) : null
     if (last !== null && endsAt(last, run)) last.lengthBytes += length
     else vecs += 1

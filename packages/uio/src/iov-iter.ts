@@ -1,60 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { PAGE_SHIFT, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { assert, KernelError } from '@iolayers/kernel'
 import type { BioVec, Iovec, Kvec } from './bio-vec.ts'
 import type { DmabufMap } from './dmabuf-map.ts'
-
-/**
- * What an iterator walks over. FOLIOQ, XARRAY and DISCARD are numbers only for now.
- * @see include/linux/uio.h enum iter_type
- */
-export const IterType = {
-  UBUF: 0,
-  IOVEC: 1,
-  BVEC: 2,
-  KVEC: 3,
-  FOLIOQ: 4,
-  XARRAY: 5,
-  DISCARD: 6,
-  DMABUF_MAP: 7,
-} as const
-export type IterType = (typeof IterType)[keyof typeof IterType]
-
-/** The iterator is where data goes to (READ). */
-export const ITER_DEST = 0
-/** The iterator is where data comes from (WRITE). */
-export const ITER_SOURCE = 1
-export type IterDirection = typeof ITER_DEST | typeof ITER_SOURCE
-
-/** Upper bound of one read or write. @see include/linux/fs.h MAX_RW_COUNT */
-export const MAX_RW_COUNT: number = 0x7fff_f000
+import { FOLIOQ_SLOTS, type FolioQueue } from './folio-queue.ts'
+import type { FolioXarray } from './folio-xarray.ts'
+import { iterAlignment, iterGapAlignment, iterIsAligned, iterNpages } from './iter-measure.ts'
+import type { IovIterState } from './iter-state.ts'
+import { ITER_DEST, type IterDirection, IterType } from './iter-type.ts'
+import {
+  folioqAdvance,
+  folioqRevert,
+  folioqSlotBytes,
+  peekFolioq,
+  peekXarray,
+  segmentAt,
+  writeRun,
+} from './iter-walk.ts'
 
 const NO_SEGMENTS: readonly BioVec[] = []
-const LOW_BITS = 0x7fff_ffff
-
-/** Where an iterator stood. Filled by `saveState`, given back to `restore`. */
-export class IovIterState {
-  offsetBytes = 0
-  countBytes = 0
-  segIndex = 0
-}
 
 /**
  * A position in a buffer and how much of it is left: plain data, made once and initialised for each I/O.
  *
  * UBUF, IOVEC, KVEC and BVEC walk ranges of physical memory (a user's memory is identity mapped), so that a block
- * device can do DMA to all of them. DMABUF_MAP holds an opaque map and a byte offset: it has no pages and no
- * addresses, and whatever needs them throws EOPNOTSUPP. The iterator owns nothing: segments and map are the caller's,
- * references on the map included.
+ * device can do DMA to all of them. FOLIOQ walks a queue of folios, XARRAY the folios of a file from a byte position;
+ * DISCARD swallows what is copied to it. DMABUF_MAP holds an opaque map and a byte offset: it has no pages and no
+ * addresses, and whatever needs them throws EOPNOTSUPP. The iterator owns nothing: segments, folios and map are the caller's,
+ * with every reference on them.
  * @see include/linux/uio.h struct iov_iter
  * @see lib/iov_iter.c
  */
 export class IovIter<M extends DmabufMap = DmabufMap> {
   iterType: IterType
   dataSource: IterDirection
-  /** Bytes into the current segment; for UBUF and DMABUF_MAP, into the whole buffer. */
+  /** Bytes into the current segment; for FOLIOQ into the current folio; for UBUF, XARRAY and DMABUF_MAP, into the whole buffer. */
   offsetBytes: number
   countBytes: number
   segments: readonly BioVec[]
@@ -64,6 +45,12 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
   dmabufMap: M | null
   /** UBUF's one range. */
   readonly ubuf: BioVec
+  /** FOLIOQ's current segment, and the slot in it. */
+  folioq: FolioQueue | null
+  folioqSlot: number
+  xarray: FolioXarray | null
+  /** Where in the file an XARRAY iterator began. */
+  xarrayStartBytes: number
 
   constructor() {
     this.iterType = IterType.UBUF
@@ -75,6 +62,10 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
     this.endIndex = 0
     this.dmabufMap = null
     this.ubuf = { frame: 0, offsetBytes: 0, lengthBytes: 0 }
+    this.folioq = null
+    this.folioqSlot = 0
+    this.xarray = null
+    this.xarrayStartBytes = 0
   }
 
   /**
@@ -89,7 +80,7 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
     this.offsetBytes = offsetBytes
   }
 
-  /** One range of user memory. @see lib/iov_iter.c import_ubuf */
+  /** One range of user memory, unchecked: see importUbuf. @see include/linux/uio.h iov_iter_ubuf */
   initUbuf(
     direction: IterDirection,
     frame: number,
@@ -132,7 +123,46 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
     this.#initSegments(IterType.BVEC, direction, bvec, nrSegs, countBytes)
   }
 
-  /** Segments from the current one on. */
+  /**
+   * Folios of a queue, from a byte of the folio in `firstSlot` of `folioq` on. Segments may be added behind while the iterator is in use.
+   * @see lib/iov_iter.c iov_iter_folio_queue
+   */
+  initFolioQueue(
+    direction: IterDirection,
+    folioq: FolioQueue,
+    firstSlot: number,
+    offsetBytes: number,
+    countBytes: number,
+  ): void {
+    assert(firstSlot >= 0 && firstSlot <= FOLIOQ_SLOTS, 'folio queue iterator: no such slot')
+    assert(offsetBytes >= 0 && countBytes >= 0, 'folio queue iterator: negative offset or count')
+    this.#reset(IterType.FOLIOQ, direction, countBytes)
+    this.folioq = folioq
+    this.folioqSlot = firstSlot
+    this.offsetBytes = offsetBytes
+  }
+
+  /** The folios of a file, from byte `startBytes` of it on. A hole ends what can be copied or taken. @see lib/iov_iter.c iov_iter_xarray */
+  initXarray(
+    direction: IterDirection,
+    xarray: FolioXarray,
+    startBytes: number,
+    countBytes: number,
+  ): void {
+    assert(startBytes >= 0 && countBytes >= 0, 'xarray iterator: negative start or count')
+    this.#reset(IterType.XARRAY, direction, countBytes)
+    this.xarray = xarray
+    this.xarrayStartBytes = startBytes
+  }
+
+  /** Swallows what is copied to it; it is never a source. @see lib/iov_iter.c iov_iter_discard */
+  initDiscard(direction: typeof ITER_DEST, countBytes: number): void {
+    assert(direction === ITER_DEST, 'discard iterator: it is no source')
+    assert(countBytes >= 0, 'discard iterator: negative count')
+    this.#reset(IterType.DISCARD, direction, countBytes)
+  }
+
+  /** Segments from the current one on; 0 for what has none (folio queue, xarray, discard, dmabuf). */
   get nrSegs(): number {
     return this.endIndex - this.segIndex
   }
@@ -150,10 +180,14 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
       this.offsetBytes += size
       return
     }
+    if (this.iterType > IterType.KVEC) {
+      if (this.iterType === IterType.FOLIOQ) folioqAdvance(this, size)
+      return
+    }
     let offset = this.offsetBytes + size
     let index = this.segIndex
     while (index < this.endIndex) {
-      const length = this.#segment(index).lengthBytes
+      const length = segmentAt(this, index).lengthBytes
       if (offset < length) break
       offset -= length
       index += 1
@@ -171,13 +205,22 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
       this.offsetBytes -= unrollBytes
       return
     }
+    if (this.iterType === IterType.DISCARD) {
+      this.countBytes += unrollBytes
+      return
+    }
+    if (this.iterType === IterType.FOLIOQ) {
+      folioqRevert(this, unrollBytes - this.offsetBytes)
+      this.countBytes += unrollBytes
+      return
+    }
     assert(!this.#isFlat(), 'iov_iter revert: before the start')
     let left = unrollBytes - this.offsetBytes
     let index = this.segIndex
     for (;;) {
       assert(index > 0, 'iov_iter revert: before the start')
       index -= 1
-      const length = this.#segment(index).lengthBytes
+      const length = segmentAt(this, index).lengthBytes
       if (left <= length) {
         this.segIndex = index
         this.offsetBytes = length - left
@@ -204,96 +247,112 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
     state.offsetBytes = this.offsetBytes
     state.countBytes = this.countBytes
     state.segIndex = this.segIndex
+    state.folioq = this.folioq
+    state.folioqSlot = this.folioqSlot
   }
 
-  /** Goes back to where `saveState` was called; the iterator may not have been initialised since. */
+  /**
+   * Goes back to where `saveState` was called; the iterator may not have been initialised since. Works on every type, where the
+   * kernel's knows the vectors and UBUF alone.
+   * @see lib/iov_iter.c iov_iter_restore
+   */
   restore(state: IovIterState): void {
     this.offsetBytes = state.offsetBytes
     this.countBytes = state.countBytes
     this.segIndex = state.segIndex
-  }
-
-  /** Bytes left in the current segment. @see include/linux/uio.h iov_iter_single_seg_count */
-  singleSegCount(): number {
-    if (this.#isFlat()) return this.countBytes
-    if (this.countBytes === 0) return 0
-    return Math.min(this.#segment(this.segIndex).lengthBytes - this.offsetBytes, this.countBytes)
+    this.folioq = state.folioq
+    this.folioqSlot = state.folioqSlot
   }
 
   /**
-   * The low 31 bits of everything that has to be aligned, or-ed together. A dmabuf iterator contributes its offset
-   * and length only: its map is a handle and no address.
+   * Bytes left in the current segment (for FOLIOQ, in the current folio); of what has none, all that is left. The kernel
+   * says the whole size of a folio, also where the iterator stands in the middle of it.
+   * @see lib/iov_iter.c iov_iter_single_seg_count
+   */
+  singleSegCount(): number {
+    if (this.iterType === IterType.FOLIOQ) return folioqSlotBytes(this)
+    if (this.#isFlat() || this.iterType === IterType.DISCARD) return this.countBytes
+    if (this.countBytes === 0) return 0
+    return Math.min(segmentAt(this, this.segIndex).lengthBytes - this.offsetBytes, this.countBytes)
+  }
+
+  /**
+   * The low 31 bits of everything that has to be aligned, or-ed together: addresses and lengths of segments that are not
+   * empty. An empty iterator asks for nothing. Folios are whole and aligned, so only the offset in them counts. A dmabuf
+   * iterator contributes its offset and length only: its map is a handle and no address.
    * @see lib/iov_iter.c iov_iter_alignment
    */
   alignment(): number {
-    if (this.countBytes === 0) return 0
-    if (this.iterType === IterType.DMABUF_MAP) {
-      return (lowBits(this.offsetBytes) | lowBits(this.countBytes)) & LOW_BITS
-    }
-    let bits = 0
-    let left = this.countBytes
-    let skip = this.offsetBytes
-    for (let index = this.segIndex; left > 0 && index < this.endIndex; index += 1) {
-      const segment = this.#segment(index)
-      const length = Math.min(segment.lengthBytes - skip, left)
-      if (length > 0) {
-        bits |= lowBits(segmentStart(segment) + skip) | lowBits(length)
-        left -= length
-      }
-      skip = 0
-    }
-    return bits & LOW_BITS
+    return iterAlignment(this)
   }
 
   /**
-   * Pages that the rest touches, at most `maxPages`. Throws EOPNOTSUPP for a dmabuf iterator, which has none.
+   * The inner edges of a user vector or-ed together, low 31 bits: the end of each segment but the last, the start of each
+   * but the first. 0 for one range (UBUF), and for a dmabuf, which is one to whoever holds it. The rest has no answer: all bits set.
+   * @see lib/iov_iter.c iov_iter_gap_alignment
+   */
+  gapAlignment(): number {
+    return iterGapAlignment(this)
+  }
+
+  /**
+   * Whether no address has a bit of `addrMask` and no length one of `lenMask`, segment by segment. Linux 6.18 dropped the
+   * function, and checks the vectors where it takes them into a bio; a caller that wants to know beforehand asks here.
+   * @see lib/iov_iter.c iov_iter_is_aligned (until 6.17)
+   */
+  isAligned(addrMask: number, lenMask: number): boolean {
+    return iterIsAligned(this, addrMask, lenMask)
+  }
+
+  /**
+   * Pages that the rest touches, at most `maxPages`; 0 for DISCARD. Throws EOPNOTSUPP for a dmabuf iterator, which has none.
    * @see lib/iov_iter.c iov_iter_npages
    */
   npages(maxPages: number): number {
-    this.requirePages('npages')
-    let pages = 0
-    let left = this.countBytes
-    let skip = this.offsetBytes
-    for (let index = this.segIndex; left > 0 && index < this.endIndex; index += 1) {
-      const segment = this.#segment(index)
-      const length = Math.min(segment.lengthBytes - skip, left)
-      if (length > 0) {
-        const inPage = (segment.offsetBytes + skip) % PAGE_SIZE
-        pages += Math.ceil((inPage + length) / PAGE_SIZE)
-        if (pages >= maxPages) return maxPages
-        left -= length
-      }
-      skip = 0
-    }
-    return pages
+    if (this.iterType !== IterType.DISCARD) this.requirePages('npages')
+    return iterNpages(this, maxPages)
   }
 
   /**
    * Writes the longest physically contiguous run at the current position, at most `maxBytes`, into `out`, without
-   * advancing; returns its bytes, 0 at the end. Empty segments are stepped over. Throws EOPNOTSUPP for a dmabuf iterator.
+   * advancing; returns its bytes, 0 at the end and at a hole of an xarray. Empty segments are stepped over. Throws EOPNOTSUPP
+   * for a dmabuf iterator, EFAULT for DISCARD.
    */
   peekRun(maxBytes: number, out: BioVec): number {
-    this.requirePages('peekRun')
     const wanted = Math.min(maxBytes, this.countBytes)
+    if (this.iterType > IterType.KVEC) return this.#peekFolio(wanted, out)
     if (wanted <= 0) return 0
     let index = this.segIndex
-    let segment = this.#segment(index)
+    let segment = segmentAt(this, index)
     let skip = this.offsetBytes
     while (segment.lengthBytes === skip) {
       index += 1
-      segment = this.#segment(index)
+      segment = segmentAt(this, index)
       skip = 0
     }
-    const inFrame = segment.offsetBytes + skip
-    out.frame = segment.frame + Math.floor(inFrame / PAGE_SIZE)
-    out.offsetBytes = inFrame % PAGE_SIZE
-    out.lengthBytes = Math.min(segment.lengthBytes - skip, wanted)
-    return out.lengthBytes
+    return writeRun(
+      out,
+      segment.frame,
+      segment.offsetBytes + skip,
+      segment.lengthBytes - skip,
+      wanted,
+    )
   }
 
-  /** Throws EOPNOTSUPP naming what was tried, for an iterator without pages. */
+  #peekFolio(wanted: number, out: BioVec): number {
+    this.requirePages('peekRun')
+    if (wanted <= 0) return 0
+    return this.iterType === IterType.FOLIOQ
+      ? peekFolioq(this, wanted, out)
+      : peekXarray(this, wanted, out)
+  }
+
+  /** Throws EOPNOTSUPP naming what was tried for a dmabuf iterator, EFAULT for DISCARD: neither has pages. */
   requirePages(what: string): void {
-    if (this.iterType !== IterType.DMABUF_MAP) return
+    if (this.iterType < IterType.DISCARD) return
+    if (this.iterType === IterType.DISCARD) {
+      throw new KernelError('EFAULT', `${what}: a discard iterator has no memory`)
+    }
     throw new KernelError(
       'EOPNOTSUPP',
       `${what}: a dmabuf iterator has no pages and no CPU address (offset ${this.offsetBytes}, count ${this.countBytes})`,
@@ -301,14 +360,11 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
   }
 
   #isFlat(): boolean {
-    return this.iterType === IterType.DMABUF_MAP || this.iterType === IterType.UBUF
-  }
-
-  #segment(index: number): BioVec {
-    if (this.iterType === IterType.UBUF) return this.ubuf
-    const segment = this.segments[index]
-    assert(segment !== undefined, 'iov_iter: count is more than the segments hold')
-    return segment
+    return (
+      this.iterType === IterType.DMABUF_MAP ||
+      this.iterType === IterType.UBUF ||
+      this.iterType === IterType.XARRAY
+    )
   }
 
   #initSegments(
@@ -334,15 +390,8 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
     this.segIndex = 0
     this.endIndex = 0
     this.dmabufMap = null
+    this.folioq = null
+    this.folioqSlot = 0
+    this.xarray = null
   }
-}
-
-function segmentStart(segment: BioVec): number {
-  // Alignment looks at low bits only, so the wrap of a 32-bit shift is harmless.
-  return (segment.frame << PAGE_SHIFT) + segment.offsetBytes
-}
-
-/** What is past 2^31 is of no interest to an alignment, and would leave the small integers. */
-function lowBits(value: number): number {
-  return value & LOW_BITS
 }
