@@ -124,8 +124,8 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
   }
 
   /**
-   * Folios of a queue, from a byte of the folio in `firstSlot` of `folioq` on. Segments may be added behind while the iterator is in use.
-   * @see lib/iov_iter.c iov_iter_folio_queue
+   * Folios of a queue, from a byte of the folio in `firstSlot` of `folioq` on. Segments may be added behind while the iterator
+   * is in use. @see lib/iov_iter.c iov_iter_folio_queue
    */
   initFolioQueue(
     direction: IterDirection,
@@ -169,6 +169,11 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
 
   get isDmabuf(): boolean {
     return this.iterType === IterType.DMABUF_MAP
+  }
+
+  /** Whether it walks a vector of the caller's: IOVEC, KVEC or BVEC. */
+  get hasVector(): boolean {
+    return this.iterType >= IterType.IOVEC && this.iterType <= IterType.KVEC
   }
 
   /** Moves on by at most what is left. @see lib/iov_iter.c iov_iter_advance */
@@ -253,8 +258,7 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
 
   /**
    * Goes back to where `saveState` was called; the iterator may not have been initialised since. Works on every type, where the
-   * kernel's knows the vectors and UBUF alone.
-   * @see lib/iov_iter.c iov_iter_restore
+   * kernel's knows the vectors and UBUF alone. @see lib/iov_iter.c iov_iter_restore
    */
   restore(state: IovIterState): void {
     this.offsetBytes = state.offsetBytes
@@ -266,8 +270,7 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
 
   /**
    * Bytes left in the current segment (for FOLIOQ, in the current folio); of what has none, all that is left. The kernel
-   * says the whole size of a folio, also where the iterator stands in the middle of it.
-   * @see lib/iov_iter.c iov_iter_single_seg_count
+   * says the whole size of a folio, also where the iterator stands in the middle of it. @see lib/iov_iter.c iov_iter_single_seg_count
    */
   singleSegCount(): number {
     if (this.iterType === IterType.FOLIOQ) return folioqSlotBytes(this)

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { createPhysicalMemory, type PhysicalMemory } from '@iolayers/dma-mapping'
+import { createPhysicalMemory, PAGE_SIZE, type PhysicalMemory } from '@iolayers/dma-mapping'
 import { createKernel, createVirtualScheduler } from '@iolayers/kernel'
+import { type BioVec, FolioQueue, FolioXarray } from '../src/index.ts'
+
+export const vec = (frame: number, offsetBytes: number, lengthBytes: number): BioVec => ({
+  frame,
+  offsetBytes,
+  lengthBytes,
+})
 
 /** Plain physical memory whose every byte is its address modulo 251. */
 export function patternedMemory(pages: number): PhysicalMemory {
@@ -12,4 +19,50 @@ export function patternedMemory(pages: number): PhysicalMemory {
   if (region === undefined) throw new Error('memory without a region')
   for (let i = 0; i < region.bytes.length; i += 1) region.bytes[i] = (region.baseAddr + i) % 251
   return memory
+}
+
+/** The first frame of a memory. */
+export function firstFrame(memory: PhysicalMemory): number {
+  const region = memory.regions[0]
+  if (region === undefined) throw new Error('memory without a region')
+  return region.baseFrame
+}
+
+/** The bytes of frames, in their order. */
+export function readFrames(memory: PhysicalMemory, frames: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(frames.length * PAGE_SIZE)
+  frames.forEach((frame, i) => {
+    memory.read(frame * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE))
+  })
+  return bytes
+}
+
+export function writeFrames(
+  memory: PhysicalMemory,
+  frames: readonly number[],
+  bytes: Uint8Array,
+): void {
+  frames.forEach((frame, i) => {
+    memory.write(frame * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE))
+  })
+}
+
+/** A queue of single-page folios. */
+export function queueOfFrames(frames: readonly number[]): FolioQueue {
+  const head = new FolioQueue()
+  let tail = head
+  for (const frame of frames) {
+    if (tail.isFull) tail = tail.appendSegment()
+    tail.append({ frame, order: 0 })
+  }
+  return head
+}
+
+/** An xarray of single-page folios, from index 0 on. */
+export function xarrayOfFrames(frames: readonly number[]): FolioXarray {
+  const xarray = new FolioXarray()
+  frames.forEach((frame, index) => {
+    xarray.store(index, { frame, order: 0 })
+  })
+  return xarray
 }
