@@ -299,7 +299,7 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
   }
 
   /**
-   * Whether no address has a bit of `addrMask` and no length one of `lenMask`, segment by segment. Linux 6.18 dropped the
+   * Whether no address has a bit of `addrMask` and no length one of `lenMask`, segment by segment; an empty iterator has neither. Linux 6.18 dropped the
    * function, and checks the vectors where it takes them into a bio; a caller that wants to know beforehand asks here.
    * @see lib/iov_iter.c iov_iter_is_aligned (until 6.17)
    */

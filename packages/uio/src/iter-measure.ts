@@ -51,7 +51,7 @@ export function iterGapAlignment(iter: IovIter): number {
 
 /** @see IovIter.isAligned */
 export function iterIsAligned(iter: IovIter, addrMask: number, lenMask: number): boolean {
-  if (iter.iterType === IterType.DISCARD) return true
+  if (iter.countBytes === 0 || iter.iterType === IterType.DISCARD) return true
   if (!hasSegments(iter)) {
     return (iter.countBytes & lenMask) === 0 && (flatPosition(iter) & addrMask) === 0
   }

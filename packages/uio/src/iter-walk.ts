@@ -4,7 +4,7 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { assert } from '@iolayers/kernel'
 import type { BioVec } from './bio-vec.ts'
-import { FOLIOQ_SLOTS, type FolioQueue, folioSizeBytes } from './folio-queue.ts'
+import { FOLIOQ_SLOTS, type Folio, type FolioQueue, folioSizeBytes } from './folio-queue.ts'
 import type { IovIter } from './iov-iter.ts'
 import { IterType } from './iter-type.ts'
 
@@ -62,12 +62,19 @@ export function folioqRevert(iter: IovIter, unrollBytes: number): void {
 /** Bytes from the current position to the end of its folio, at most the count. */
 export function folioqSlotBytes(iter: IovIter): number {
   if (iter.countBytes === 0) return 0
-  const size = queueOf(iter).folioSizeBytes(iter.folioqSlot)
-  return Math.min(Math.max(size - iter.offsetBytes, 0), iter.countBytes)
+  const folio = settle(iter)
+  return Math.min(folioSizeBytes(folio) - iter.offsetBytes, iter.countBytes)
 }
 
-/** The run at the current position of a folio queue, as {@link IovIter.peekRun} gives it; `wanted` is not 0. */
+/** The run at the current position of a folio queue, as IovIter.peekRun gives it; `wanted` is not 0. */
 export function peekFolioq(iter: IovIter, wanted: number, out: BioVec): number {
+  const folio = settle(iter)
+  const skip = iter.offsetBytes
+  return writeRun(out, folio.frame, skip, folioSizeBytes(folio) - skip, wanted)
+}
+
+/** Writes the same position as one inside a folio: past empty slots, and into the next segment. */
+function settle(iter: IovIter): Folio {
   let queue = queueOf(iter)
   let slot = iter.folioqSlot
   let skip = iter.offsetBytes
@@ -78,7 +85,12 @@ export function peekFolioq(iter: IovIter, wanted: number, out: BioVec): number {
     }
     const folio = queue.folio(slot)
     const size = queue.folioSizeBytes(slot)
-    if (folio !== null && skip < size) return writeRun(out, folio.frame, skip, size - skip, wanted)
+    if (folio !== null && skip < size) {
+      iter.folioq = queue
+      iter.folioqSlot = slot
+      iter.offsetBytes = skip
+      return folio
+    }
     skip -= size
     slot += 1
   }
