@@ -24,6 +24,7 @@ const bioChainEndIo: BioEndIo = {
 export function bioInitClone(clone: Bio, source: Bio, endIo: BioEndIo): void {
   clone.init(source.biOpf, source.biIter.biSector, endIo)
   bioSetFlag(clone, BioFlag.CLONED)
+  clone.biIoprio = source.biIoprio
   clone.biIter.set(source.biIter)
   clone.biIoVec = source.biIoVec
   clone.biVcnt = source.biVcnt

@@ -28,12 +28,16 @@ export class Bio {
   biOpf: number
   biFlags: number
   biStatus: BlkStatus
+  /** I/O priority, class in bits 13 and up; 0: none given, which a scheduler takes for best effort. @see include/uapi/linux/ioprio.h */
+  biIoprio: number
   readonly biIter: BvecIter
   /** The vector; clones share it. Empty for a dmabuf bio. */
   biIoVec: readonly BioVec[]
   /** Entries of `biIoVec` that are in use. */
   biVcnt: number
   biDmabufMap: DmabufIoMap | null
+  /** Physical segments of what fits one request, as splitting counted them; 0 for a dmabuf and for nothing. */
+  biNrSegments: number
   biEndIo: BioEndIo
   /** For whoever set `biEndIo`. */
   biPrivate: unknown
@@ -54,10 +58,12 @@ export class Bio {
     this.biOpf = 0
     this.biFlags = 0
     this.biStatus = BlkStatus.OK
+    this.biIoprio = 0
     this.biIter = new BvecIter()
     this.biIoVec = NO_VECS
     this.biVcnt = 0
     this.biDmabufMap = null
+    this.biNrSegments = 0
     this.biEndIo = NO_END_IO
     this.biPrivate = null
     this.biRemaining = 1
@@ -73,6 +79,7 @@ export class Bio {
     this.biOpf = opf
     this.biFlags = 0
     this.biStatus = BlkStatus.OK
+    this.biIoprio = 0
     this.biIter.biSector = sector
     this.biIter.biSize = 0
     this.biIter.biIdx = 0
@@ -80,6 +87,7 @@ export class Bio {
     this.biIoVec = NO_VECS
     this.biVcnt = 0
     this.biDmabufMap = null
+    this.biNrSegments = 0
     this.biEndIo = endIo
     this.biPrivate = null
     this.biRemaining = 1

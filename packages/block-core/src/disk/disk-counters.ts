@@ -67,6 +67,11 @@ export class DiskCounters implements DiskStats {
     this.#add(REQUESTS, 1)
   }
 
+  /** A bio of this operation word became part of a request that was there. */
+  addMerge(_opf: number): void {
+    this.merges++
+  }
+
   /** Called before the bios of the request end. */
   addCompletion(rq: Request, status: BlkStatus): void {
     this.#add(COMPLETIONS, 1)

@@ -37,6 +37,8 @@ export function flushStepsOf(bio: Bio, limits: QueueLimits): number {
 /** Fills in a request from its bio. */
 export function rqInitFromBio(rq: Request, bio: Bio): void {
   rq.bio = bio
+  rq.bioTail = bio
+  rq.nrPhysSegments = bio.biNrSegments
   rq.cmdFlags = bio.biOpf
   rq.sector = bio.biIter.biSector
   rq.dataBytes = bio.biIter.biSize
@@ -56,6 +58,7 @@ export function prepareFlushStep(rq: Request, bio: Bio, limits: QueueLimits): vo
   rq.cmdFlags = ReqOp.FLUSH
   rq.sector = 0
   rq.dataBytes = 0
+  rq.nrPhysSegments = 0
   rq.dmabufMap = null
   rq.dmabufOffsetBytes = 0
 }

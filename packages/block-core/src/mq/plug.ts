@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { assert } from '@iolayers/kernel'
+import type { Disk } from '../disk/disk.ts'
 import type { Request } from './request.ts'
 import { RqList } from './rq-list.ts'
 
@@ -46,6 +47,20 @@ export class Plug {
     this.#list.addTail(rq)
     this.#requests++
     if (this.#requests >= this.maxRequests) this.finish()
+  }
+
+  /**
+   * The request that a bio for this disk may become part of: the newest one or, where that is another disk's, the oldest one of
+   * this disk.
+   * @see block/blk-merge.c blk_attempt_plug_merge
+   */
+  mergeCandidate(disk: Disk): Request | null {
+    const { tail } = this.#list
+    if (tail === null || tail.mqHctx?.disk === disk) return tail
+    if (!this.#multipleQueues) return null
+    let rq = this.#list.head
+    while (rq !== null && rq.mqHctx?.disk !== disk) rq = rq.queueNext
+    return rq
   }
 
   /** Hands over what was gathered, in order, one batch for each hardware queue. @see block/blk-core.c blk_finish_plug */

@@ -27,6 +27,10 @@ export class Request<P = unknown> {
   dataBytes: number
   /** First of the bios; they are linked by `biNext`. A flush carries no data of it. */
   bio: Bio | null
+  /** Last of the bios; null where there is none. */
+  bioTail: Bio | null
+  /** Physical segments of its data, as the limits count them, for a discard its ranges; 0 for a dmabuf and for nothing. */
+  nrPhysSegments: number
   dmabufMap: DmabufIoMap | null
   /** Byte offset in the buffer, for a dmabuf request. */
   dmabufOffsetBytes: number
@@ -50,6 +54,8 @@ export class Request<P = unknown> {
     this.sector = 0
     this.dataBytes = 0
     this.bio = null
+    this.bioTail = null
+    this.nrPhysSegments = 0
     this.dmabufMap = null
     this.dmabufOffsetBytes = 0
     this.dmaSegments = null
