@@ -216,6 +216,7 @@ export interface DiskSetup {
   readonly nrHwQueues?: number
   readonly capacitySectors?: number
   readonly readOnly?: boolean
+  readonly noMerges?: boolean
 }
 
 export function makeDisk(kernel: Kernel, driver: ScriptedDriver, setup: DiskSetup = {}): Disk {
@@ -230,6 +231,7 @@ export function makeDisk(kernel: Kernel, driver: ScriptedDriver, setup: DiskSetu
       capacitySectors: setup.capacitySectors ?? 1 << 21,
       limits: setup.limits ?? {},
       readOnly: setup.readOnly ?? false,
+      noMerges: setup.noMerges ?? false,
     },
   )
 }

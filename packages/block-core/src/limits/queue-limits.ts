@@ -28,6 +28,8 @@ export interface QueueLimits {
   readonly chunkSectors: number
   /** 0: discard is not supported; the same for the next. */
   readonly maxDiscardSectors: number
+  /** Ranges of one discard; with more than one, discards gather wherever they lie. */
+  readonly maxDiscardSegments: number
   readonly discardGranularityBytes: number
   readonly maxWriteZeroesSectors: number
   /** Largest write that the device does whole or not at all; 0: none. */

@@ -43,6 +43,7 @@ export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): 
     left -= length
     previousEnd = addr + length
   }
+  bio.biNrSegments = segments
   return 0
 }
 

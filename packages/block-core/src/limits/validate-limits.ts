@@ -127,6 +127,8 @@ export function validateLimits(init: QueueLimitsInit): QueueLimits {
     0, 'chunkSectors', chunkSectors, `a multiple of the logical block of ${sizes.logical} bytes`)
   const maxSegments = init.maxSegments ?? BLK_MAX_SEGMENTS
   requireCount('maxSegments', maxSegments, 1, 65_535)
+  const maxDiscardSegments = init.maxDiscardSegments ?? 1
+  requireCount('maxDiscardSegments', maxDiscardSegments, 1, 65_535)
   const masks = masksOf(init)
   const writeCache = init.writeCache ?? false
   return {
@@ -142,6 +144,7 @@ export function validateLimits(init: QueueLimitsInit): QueueLimits {
     ...masks,
     chunkSectors,
     maxDiscardSectors: roundDown(init.maxDiscardSectors ?? 0, blockSectors),
+    maxDiscardSegments,
     discardGranularityBytes: discardGranularityOf(init, sizes),
     maxWriteZeroesSectors: roundDown(init.maxWriteZeroesSectors ?? 0, blockSectors),
     atomicWriteMaxSectors: init.atomicWriteMaxSectors ?? 0,

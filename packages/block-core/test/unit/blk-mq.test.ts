@@ -233,7 +233,7 @@ describe('plugs', () => {
   it('gather requests for one batch of queueRqs and one commitRqs', () => {
     const machine = makeMachine()
     const driver = new BatchDriver(machine.kernel)
-    const disk = makeDisk(machine.kernel, driver)
+    const disk = makeDisk(machine.kernel, driver, { noMerges: true })
     const end = new EndRecorder()
     const plug = new Plug()
     for (let i = 0; i < 5; i++) disk.submitBio(readBio(i * 8, end), plug)
@@ -251,7 +251,7 @@ describe('plugs', () => {
   it('without queueRqs the last request says so, and no commit is needed', () => {
     const machine = makeMachine()
     const driver = new ScriptedDriver(machine.kernel)
-    const disk = makeDisk(machine.kernel, driver)
+    const disk = makeDisk(machine.kernel, driver, { noMerges: true })
     const end = new EndRecorder()
     const plug = new Plug()
     for (let i = 0; i < 3; i++) disk.submitBio(readBio(i * 8, end), plug)
@@ -267,7 +267,7 @@ describe('plugs', () => {
     const driver = new ScriptedDriver(machine.kernel, (rq) =>
       rq.sector === 16 ? BlkStatus.MEDIUM : BlkStatus.OK,
     )
-    const disk = makeDisk(machine.kernel, driver)
+    const disk = makeDisk(machine.kernel, driver, { noMerges: true })
     const end = new EndRecorder()
     const plug = new Plug()
     for (let i = 0; i < 3; i++) disk.submitBio(readBio(i * 8, end), plug)
@@ -575,7 +575,7 @@ describe('freeze, quiesce, death', () => {
     )
     const disk = createDisk(
       { kernel: machine.kernel, tagSet },
-      { name: 'q0', capacitySectors: 1024 },
+      { name: 'q0', capacitySectors: 1024, noMerges: true },
     )
     const end = new EndRecorder()
     tagSet.quiesce()
