@@ -44,6 +44,12 @@ export {
 export type { BlkMqOps } from './mq/blk-mq-ops.ts'
 export type { BlkMqHwCtx } from './mq/hw-ctx.ts'
 export { BLK_MAX_REQUEST_COUNT, Plug } from './mq/plug.ts'
+export {
+  BlkMqQueueMap,
+  blkMqMapQueues,
+  HctxType,
+  type MapQueues,
+} from './mq/queue-map.ts'
 export { ReqIterator } from './mq/req-iterator.ts'
 export { MqRqState, type Request } from './mq/request.ts'
 export {
@@ -54,7 +60,14 @@ export {
 export { blkRqActivateDmabuf, blkRqDeactivateDmabuf } from './mq/rq-active.ts'
 export { RqList } from './mq/rq-list.ts'
 export { blkMqRqStateName, blkOpStr, type MqRqStateName } from './mq/rq-names.ts'
-export { createTagSet, type TagSet, type TagSetInit } from './mq/tag-set.ts'
+export {
+  BLK_MQ_NO_HCTX_IDX,
+  createTagSet,
+  type TagSet,
+  type TagSetInit,
+  type TagSetQueue,
+} from './mq/tag-set.ts'
+export type { TagUser } from './mq/tag-user.ts'
 export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
 export {
   opIsFlush,

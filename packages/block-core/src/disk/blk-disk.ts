@@ -5,13 +5,14 @@ import { assert, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import type { BlkStatus } from '../blk-status.ts'
 import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
+import { QueueSched } from '../elevator/queue-sched.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import { type QueueLimitsInit, validateLimits } from '../limits/validate-limits.ts'
-import { HwQueue } from '../mq/hw-queue.ts'
+import { HctxTable } from '../mq/hctx-table.ts'
 import type { Plug } from '../mq/plug.ts'
 import { QueueGate } from '../mq/queue-gate.ts'
 import { BioSubmitter } from '../mq/submit.ts'
-import type { TagSet } from '../mq/tag-set.ts'
+import type { TagSet, TagSetQueue } from '../mq/tag-set.ts'
 import { BlockTrace } from './block-trace.ts'
 import type { Disk, RequestQueue } from './disk.ts'
 import { DiskCounters } from './disk-counters.ts'
@@ -23,6 +24,8 @@ export interface DiskInit {
   /** What the device can take; what is left out gets the kernel's defaults. */
   readonly limits?: QueueLimitsInit
   readonly readOnly?: boolean
+  /** No bio becomes part of another's request. @see Documentation/ABI/stable/sysfs-block nomerges */
+  readonly noMerges?: boolean
   /** Left out where the device cannot do dmabuf I/O. */
   readonly dmabuf?: DmabufRegistrar
 }
@@ -30,16 +33,15 @@ export interface DiskInit {
 /** A submitter that waits for a tag holds a fragment that has none. */
 const SUBMITTERS = 64
 
-class BlkDisk implements Disk, RequestQueue {
+class BlkDisk implements Disk, TagSetQueue {
   readonly name: string
   readonly readOnly: boolean
   readonly limits: QueueLimits
   readonly dmabuf: DmabufRegistrar | null
-  readonly nrRequests: number
   readonly tagSet: TagSet
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
-  readonly #hctxs: HwQueue[]
+  readonly #table: HctxTable
   readonly #submitter: BioSubmitter
   #capacitySectors: number
   #destroyed: boolean
@@ -49,27 +51,34 @@ class BlkDisk implements Disk, RequestQueue {
     this.readOnly = init.readOnly ?? false
     this.limits = validateLimits(init.limits ?? {})
     this.dmabuf = init.dmabuf ?? null
-    this.nrRequests = tagSet.nrHwQueues * tagSet.queueDepth
     this.#capacitySectors = 0
     this.setCapacity(init.capacitySectors)
     this.#counters = new DiskCounters()
     this.#gate = new QueueGate(kernel, init.name)
     this.tagSet = tagSet
-    const home = {
+    const shared = {
       kernel,
       disk: this,
       gate: this.#gate,
       counters: this.#counters,
       trace: new BlockTrace(kernel.tracer, init.name),
     }
-    this.#hctxs = tagSet.tagMaps.map((tags, index) => new HwQueue(home, tagSet.ops, tags, index))
-    this.#submitter = new BioSubmitter(home, this.#hctxs, this.nrRequests + SUBMITTERS)
+    const home = { ...shared, sched: new QueueSched(shared, init.noMerges ?? false) }
+    this.#table = new HctxTable(home, tagSet)
+    this.#table.realloc()
+    this.#table.mapSwqueue()
+    this.#submitter = new BioSubmitter(home, this.#table, this.nrRequests + SUBMITTERS)
     this.#destroyed = false
-    tagSet.queues.add(this)
+    tagSet.addQueue(this)
   }
 
   get capacitySectors(): number {
     return this.#capacitySectors
+  }
+
+  get nrRequests(): number {
+    const { nrHwQueues, nrRequests, reservedTags, hctxShared } = this.tagSet
+    return (nrRequests - reservedTags) * (hctxShared ? 1 : nrHwQueues)
   }
 
   get queue(): RequestQueue {
@@ -100,7 +109,7 @@ class BlkDisk implements Disk, RequestQueue {
 
   markDead(): void {
     this.#gate.markDying()
-    for (const { tags } of this.#hctxs) tags.wait.wakeUpAll()
+    for (const { tags, tagUser } of this.#table.hctxs) tags.wakeUser(tagUser)
   }
 
   *destroy(): Op<void> {
@@ -108,8 +117,8 @@ class BlkDisk implements Disk, RequestQueue {
     this.#destroyed = true
     this.markDead()
     yield* this.freeze()
-    this.tagSet.queues.delete(this)
-    for (const hctx of this.#hctxs) hctx.shutdown()
+    this.tagSet.removeQueue(this)
+    this.#table.exit()
     assert(this.#submitter.idle, 'disk destroyed with fragments outstanding')
   }
 
@@ -130,12 +139,20 @@ class BlkDisk implements Disk, RequestQueue {
   }
 
   runHwQueues(): void {
-    for (const hctx of this.#hctxs) hctx.kick()
+    for (const hctx of this.#table.hctxs) hctx.kick()
+  }
+
+  reallocHwCtxs(): void {
+    this.#table.realloc()
+  }
+
+  mapSwqueue(): void {
+    this.#table.mapSwqueue()
   }
 
   poll(): number {
     let found = 0
-    for (const hctx of this.#hctxs) found += hctx.ops.poll?.(hctx) ?? 0
+    for (const hctx of this.#table.hctxs) found += hctx.ops.poll?.(hctx) ?? 0
     return found
   }
 }

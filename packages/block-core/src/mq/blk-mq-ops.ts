@@ -15,8 +15,17 @@ import type { RqList } from './rq-list.ts'
  * @see include/linux/blk-mq.h struct blk_mq_ops
  */
 export interface BlkMqOps<P = unknown> {
-  /** The driver's data of one request; called when the tag set is made. */
+  /**
+   * The driver's data of one request; called when the tag set is made or gets more hardware queues. What it throws, making them
+   * throws. `hctxIndex` is BLK_MQ_NO_HCTX_IDX for host-wide tags.
+   */
   initRequest(hctxIndex: number, tag: number): P
+  /** Gives back what `initRequest` made. */
+  exitRequest?(rq: Request<P>, hctxIndex: number): void
+  /** A hardware queue of a disk comes into being; what it throws, making the disk or the queues throws. */
+  initHctx?(hctx: BlkMqHwCtx, hctxIndex: number): void
+  /** It goes; no request is on it. */
+  exitHctx?(hctx: BlkMqHwCtx, hctxIndex: number): void
   /**
    * OK: taken. RESOURCE or DEV_RESOURCE: not taken, comes again later. Anything else ends the request with that
    * status. With `last` false more will follow, and the device need not be told until the last, or until `commitRqs`.

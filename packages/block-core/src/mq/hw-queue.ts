@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, DeferredCall, type Kernel, type Scheduler, Timer } from '@iolayers/kernel'
+import { assert, DeferredCall, type Kernel, type Op, type Scheduler, Timer } from '@iolayers/kernel'
 import { bioEndWith, bioRoot } from '../bio/bio-chain.ts'
 import { BioFlag, bioSetFlag } from '../bio/bio-flags.ts'
 import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
@@ -13,10 +13,12 @@ import type { BlkMqOps } from './blk-mq-ops.ts'
 import { nextFlushStep } from './flush-sequence.ts'
 import type { BlkMqHwCtx } from './hw-ctx.ts'
 import type { QueueGate } from './queue-gate.ts'
+import { HctxType } from './queue-map.ts'
 import { MqRqState, type Request } from './request.ts'
 import { blkRqDeactivateDmabuf } from './rq-active.ts'
 import { RqList } from './rq-list.ts'
 import type { TagMap } from './tag-map.ts'
+import type { TagUser } from './tag-user.ts'
 
 /** After this a driver without resources is asked again, if no completion did it before. @see block/blk-mq.c BLK_MQ_RESOURCE_DELAY */
 const BLK_MQ_RESOURCE_DELAY_NS = 3_000_000
@@ -30,6 +32,13 @@ export interface HwQueueHome {
   readonly trace: BlockTrace
 }
 
+/** Where a hardware queue is in its tag set, and whose tags it takes. */
+export interface HwQueuePlace {
+  readonly queueNum: number
+  readonly tags: TagMap
+  readonly tagUser: TagUser
+}
+
 /**
  * One hardware queue of one disk: hands requests to the driver, keeps what it refused, and ends them.
  *
@@ -41,7 +50,10 @@ export class HwQueue implements BlkMqHwCtx {
   readonly queueNum: number
   readonly disk: Disk
   readonly tags: TagMap
+  readonly tagUser: TagUser
   readonly ops: BlkMqOps
+  type: HctxType
+  nrCtx: number
   readonly #gate: QueueGate
   readonly #counters: DiskCounters
   readonly #trace: BlockTrace
@@ -52,12 +64,16 @@ export class HwQueue implements BlkMqHwCtx {
   readonly #runTimer: Timer
   #running: boolean
 
-  constructor(home: HwQueueHome, ops: BlkMqOps, tags: TagMap, queueNum: number) {
+  constructor(home: HwQueueHome, ops: BlkMqOps, place: HwQueuePlace) {
     const { kernel, disk } = home
+    const { queueNum, tags, tagUser } = place
     this.queueNum = queueNum
     this.disk = disk
     this.tags = tags
+    this.tagUser = tagUser
     this.ops = ops
+    this.type = HctxType.DEFAULT
+    this.nrCtx = 0
     this.#gate = home.gate
     this.#counters = home.counters
     this.#trace = home.trace
@@ -71,20 +87,27 @@ export class HwQueue implements BlkMqHwCtx {
     this.#running = false
   }
 
-  /** A free request, entered into the queue; null where there is no tag or the queue is frozen or dying. */
-  tryGetRequest(): Request | null {
-    if (this.tags.free === 0 || !this.#gate.tryEnter()) return null
-    const rq = this.tags.tryGet()
-    assert(rq !== null, 'hw queue: a free tag went away')
+  get nrActive(): number {
+    return this.tagUser.active
+  }
+
+  /** A free request, entered into the queue; null where there is no tag for it or the queue is frozen or dying. */
+  tryGetRequest(reserved: boolean): Request | null {
+    if (!this.#gate.tryEnter()) return null
+    const rq = this.tags.tryGet(this.tagUser, reserved)
+    if (rq === null) {
+      this.#gate.exit()
+      return null
+    }
     rq.mqHctx = this
     nextGeneration(rq)
     this.#counters.addRequest()
     return rq
   }
 
-  /** A submitter that was woken for a tag and may not use it lets the next one have it: tags are shared between disks. */
-  passTagWake(): void {
-    if (this.tags.free > 0) this.tags.wait.wakeUp()
+  /** Waits until there is a tag for this queue, until this queue is gone, or the disk is dying. */
+  waitTag(reserved: boolean): Op<void> {
+    return this.tags.waitTag(this.tagUser, reserved, () => this.#gate.dying)
   }
 
   /** Hands one request to the driver, or keeps it for later. */
@@ -261,7 +284,7 @@ export class HwQueue implements BlkMqHwCtx {
     rq.dmabufMap = null
     rq.flushSteps = 0
     nextGeneration(rq)
-    this.tags.put(rq.tag)
+    this.tags.put(this.tagUser, rq.tag)
     this.#gate.exit()
   }
 }

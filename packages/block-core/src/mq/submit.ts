@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Errno, type Op } from '@iolayers/kernel'
+import { Errno, type Op } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import { bioEndio, bioEndWith, bioSplitFront } from '../bio/bio-chain.ts'
 import { BioSet } from '../bio/bio-set.ts'
 import { BlkStatus, errnoToBlkStatus } from '../blk-status.ts'
 import { checkBio } from '../disk/check-bio.ts'
+import type { QueueSched } from '../elevator/queue-sched.ts'
 import { bioSplitToLimits } from '../limits/split.ts'
+import { ElvMerge } from '../merge/elv-merge.ts'
+import { bioMergeable } from '../merge/merge-ok.ts'
 import { ReqFlags, reqOp, SECTOR_SIZE } from '../req-flags.ts'
 import {
   dropNeedlessFlush,
@@ -15,19 +18,24 @@ import {
   prepareFlushStep,
   rqInitFromBio,
 } from './flush-sequence.ts'
+import type { HctxTable } from './hctx-table.ts'
 import type { HwQueue, HwQueueHome } from './hw-queue.ts'
 import { Plug } from './plug.ts'
 import type { Request } from './request.ts'
+
+export interface SubmitHome extends HwQueueHome {
+  readonly sched: QueueSched
+}
 
 /**
  * From a bio to requests in a plug or with the driver. @see block/blk-mq.c blk_mq_submit_bio
  */
 export class BioSubmitter {
-  readonly #home: HwQueueHome
-  readonly #hctxs: readonly HwQueue[]
+  readonly #home: SubmitHome
+  readonly #hctxs: HctxTable
   readonly #splitBios: BioSet
 
-  constructor(home: HwQueueHome, hctxs: readonly HwQueue[], splitBios: number) {
+  constructor(home: SubmitHome, hctxs: HctxTable, splitBios: number) {
     this.#home = home
     this.#hctxs = hctxs
     this.#splitBios = new BioSet(home.kernel, `${home.disk.name} split`, splitBios)
@@ -37,6 +45,7 @@ export class BioSubmitter {
   submit(bio: Bio, plug: Plug | null): BlkStatus {
     const { disk, gate } = this.#home
     dropNeedlessFlush(bio, disk.limits)
+    this.#dropNeedlessPolled(bio)
     const refusal = checkBio(bio, disk)
     if (refusal !== BlkStatus.OK) return refusal
     if (nothingToDo(bio)) {
@@ -47,8 +56,15 @@ export class BioSubmitter {
     const cut = bioSplitToLimits(bio, disk.limits)
     if (cut < 0 && cut !== -Errno.EAGAIN) return errnoToBlkStatus(cut)
     if (cut !== 0) return this.#again()
-    const hctx = this.#hctxFor(plug)
-    const rq = hctx.tryGetRequest()
+    const { sched } = this.#home
+    const way = bioMergeable(bio) ? sched.bioMerge(bio, plug) : ElvMerge.NO_MERGE
+    if (way !== ElvMerge.NO_MERGE) {
+      this.#accepted(bio)
+      sched.accountMerge(bio, way)
+      return BlkStatus.OK
+    }
+    const hctx = this.#hctxFor(plug, bio)
+    const rq = hctx.tryGetRequest(false)
     if (rq === null) {
       if (gate.dying) return BlkStatus.IOERR
       return this.#again()
@@ -62,6 +78,7 @@ export class BioSubmitter {
   *submitWait(bio: Bio, plug: Plug | null): Op<void> {
     const { disk, counters, trace } = this.#home
     dropNeedlessFlush(bio, disk.limits)
+    this.#dropNeedlessPolled(bio)
     this.#accepted(bio)
     const refusal = checkBio(bio, disk)
     if (refusal !== BlkStatus.OK || nothingToDo(bio)) {
@@ -73,6 +90,7 @@ export class BioSubmitter {
     while (cut > 0) {
       const front = yield* this.#allocSplit(batch)
       bioSplitFront(bio, cut, front)
+      front.biOpf |= ReqFlags.NOMERGE
       counters.splits++
       if (trace.split.enabled) {
         trace.split.emit(disk.name, front.biIter.biSector, bio.biIter.biSector)
@@ -81,8 +99,17 @@ export class BioSubmitter {
       cut = bioSplitToLimits(bio, disk.limits)
     }
     if (cut < 0) bioEndWith(bio, errnoToBlkStatus(cut))
-    else yield* this.#sendWait(bio, batch)
+    else if (!this.#tryMerge(bio, batch)) yield* this.#sendWait(bio, batch)
     if (plug === null) batch?.finish()
+  }
+
+  #tryMerge(bio: Bio, plug: Plug | null): boolean {
+    if (!bioMergeable(bio)) return false
+    const { sched } = this.#home
+    const way = sched.bioMerge(bio, plug)
+    if (way === ElvMerge.NO_MERGE) return false
+    sched.accountMerge(bio, way)
+    return true
   }
 
   get idle(): boolean {
@@ -113,15 +140,16 @@ export class BioSubmitter {
 
   *#sendWait(bio: Bio, plug: Plug | null): Op<void> {
     const { gate, counters } = this.#home
-    const hctx = this.#hctxFor(plug)
     for (;;) {
-      const rq = hctx.tryGetRequest()
+      // Hardware queues come and go while it sleeps.
+      const hctx = this.#hctxFor(plug, bio)
+      const rq = hctx.tryGetRequest(false)
       if (rq !== null) {
         this.#send(rq, bio, hctx, plug)
         return
       }
       if (gate.dying) {
-        hctx.passTagWake()
+        hctx.tags.passWake()
         bioEndWith(bio, BlkStatus.IOERR)
         return
       }
@@ -131,12 +159,12 @@ export class BioSubmitter {
       }
       plug?.finish()
       if (gate.frozen) {
-        hctx.passTagWake()
+        hctx.tags.passWake()
         yield* gate.waitOpen()
         continue
       }
       counters.tagWaits++
-      yield* hctx.tags.wait.waitEvent(() => hctx.tags.free > 0 || gate.dying)
+      yield* hctx.waitTag(false)
     }
   }
 
@@ -150,10 +178,15 @@ export class BioSubmitter {
     else plug.add(rq)
   }
 
-  #hctxFor(plug: Plug | null): HwQueue {
-    const hctx = this.#hctxs[plug === null ? 0 : plug.cpu % this.#hctxs.length]
-    assert(hctx !== undefined, 'plug: no such cpu')
-    return hctx
+  /** What nobody could poll completes by itself. @see block/bio.c bio_clear_polled */
+  #dropNeedlessPolled(bio: Bio): void {
+    if ((bio.biOpf & ReqFlags.POLLED) !== 0 && !this.#hctxs.canPoll) {
+      bio.biOpf &= ~ReqFlags.POLLED
+    }
+  }
+
+  #hctxFor(plug: Plug | null, bio: Bio): HwQueue {
+    return this.#hctxs.mapQueue(plug === null ? 0 : plug.cpu, bio.biOpf)
   }
 }
 
