@@ -180,11 +180,11 @@ export class TwinFile implements DmabufFile, FileOperations {
     const end = (): void => {
       if (outcome.kind !== 'fail-later') {
         kiocb.fragmentsIssued = true
-        kiocb.completion.kiComplete(kiocb, transfer())
+        kiocb.completion?.kiComplete(kiocb, transfer())
         return
       }
       kiocb.fragmentsIssued = outcome.issued
-      kiocb.completion.kiComplete(kiocb, outcome.result)
+      kiocb.completion?.kiComplete(kiocb, outcome.result)
     }
     if (outcome.kind === 'hold') this.held.push(end)
     else this.kernel.scheduler.queue(new DeferredCall('twin completion', end))

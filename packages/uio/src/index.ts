@@ -34,4 +34,12 @@ export {
   MAX_RW_COUNT,
   UIO_MAXIOV,
 } from './iter-type.ts'
-export { IocbFlags, iocbFlags, Kiocb, type KiocbCompletion } from './kiocb.ts'
+export {
+  IocbFlags,
+  iocbFlags,
+  Kiocb,
+  type KiocbCompletion,
+  kiocbSetRwFlags,
+  RwfFlags,
+} from './kiocb.ts'
+export { vfsIterRead, vfsIterWrite } from './vfs-iter.ts'

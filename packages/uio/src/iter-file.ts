@@ -19,10 +19,19 @@ export interface IterFile<M extends DmabufMap = DmabufMap, P = unknown> {
   /** Never sleeps, as with IOCB_NOWAIT: bytes, -EIOCBQUEUED, -EAGAIN where it would have to sleep, or -errno. */
   readIter(kiocb: Kiocb<P>, iter: IovIter<M>): number
   writeIter(kiocb: Kiocb<P>, iter: IovIter<M>): number
-  /** May sleep (for tags, for a map); -EIOCBQUEUED when the rest goes on without the caller. */
+  /**
+   * May sleep (for tags, for a map); -EIOCBQUEUED when the rest goes on without the caller. For a synchronous kiocb it waits for the
+   * end, moves `posBytes` on, and returns bytes or -errno.
+   */
   readIterWait(kiocb: Kiocb<P>, iter: IovIter<M>): Op<number>
   writeIterWait(kiocb: Kiocb<P>, iter: IovIter<M>): Op<number>
   /** Flushes what was written before: 0, -EIOCBQUEUED, -EAGAIN, or -errno. */
   fsync(kiocb: Kiocb<P>): number
   fsyncWait(kiocb: Kiocb<P>): Op<number>
+  /**
+   * Looks for completions where a polled I/O (IOCB_HIPRI) that is under way will end: how many it found, of any I/O. Never sleeps. A
+   * file without it completes polled I/O as any other. Not to be called for a kiocb that has ended.
+   * @see include/linux/fs.h iopoll
+   */
+  ioPoll?(kiocb: Kiocb<P>): number
 }

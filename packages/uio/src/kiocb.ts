@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type File, OpenFlags } from '@iolayers/kernel'
+import { Errno, type File, OpenFlags } from '@iolayers/kernel'
 
 /**
  * Flags of a kiocb; the low half are the RWF_ flags of the system calls.
@@ -39,7 +39,10 @@ export class Kiocb<P = unknown> {
   filp: File | null
   posBytes: number
   flags: number
-  completion: KiocbCompletion
+  /** I/O priority, class in bits 13 and up; 0: none given. @see include/uapi/linux/ioprio.h */
+  ioprio: number
+  /** Null: synchronous. The waiting forms then return the result itself, and never -EIOCBQUEUED. */
+  completion: KiocbCompletion | null
   /** For polled I/O: what the file's poll needs to find the I/O again. */
   cookie: number
   /**
@@ -50,10 +53,11 @@ export class Kiocb<P = unknown> {
   /** The submitter's batch, where it has one. Only the plain forms of an operation may use it. */
   plug: P | null
 
-  constructor(completion: KiocbCompletion) {
+  constructor(completion: KiocbCompletion | null) {
     this.filp = null
     this.posBytes = 0
     this.flags = 0
+    this.ioprio = 0
     this.completion = completion
     this.cookie = 0
     this.fragmentsIssued = false
@@ -65,11 +69,49 @@ export class Kiocb<P = unknown> {
     this.filp = filp
     this.posBytes = posBytes
     this.flags = iocbFlags(filp.flags)
+    this.ioprio = 0
     this.cookie = 0
     this.fragmentsIssued = false
     this.plug = null
   }
+
+  /** @see include/linux/fs.h is_sync_kiocb */
+  get isSync(): boolean {
+    return this.completion === null
+  }
 }
+
+/** What a single read or write may ask for. @see include/uapi/linux/fs.h RWF_* */
+export const RwfFlags = {
+  HIPRI: 0x01,
+  DSYNC: 0x02,
+  SYNC: 0x04,
+  NOWAIT: 0x08,
+  APPEND: 0x10,
+  NOAPPEND: 0x20,
+  ATOMIC: 0x40,
+  DONTCACHE: 0x80,
+} as const
+
+const RWF_SUPPORTED = 0x7f
+
+/**
+ * Adds what one I/O asks for to the flags of its kiocb: 0, or -errno with the kiocb as it was. -EOPNOTSUPP: a flag that is not known,
+ * DONTCACHE (there is no page cache to keep out of), or ATOMIC for a read. -EINVAL: APPEND together with NOAPPEND.
+ * @see include/linux/fs.h kiocb_set_rw_flags
+ */
+export function kiocbSetRwFlags(kiocb: Kiocb, rwFlags: number, isWrite: boolean): number {
+  if (rwFlags === 0) return 0
+  if ((rwFlags & ~RWF_SUPPORTED) !== 0) return -Errno.EOPNOTSUPP
+  if ((rwFlags & APPEND_OR_NOT) === APPEND_OR_NOT) return -Errno.EINVAL
+  if ((rwFlags & RwfFlags.ATOMIC) !== 0 && !isWrite) return -Errno.EOPNOTSUPP
+  if ((rwFlags & RwfFlags.NOAPPEND) !== 0) kiocb.flags &= ~IocbFlags.APPEND
+  kiocb.flags |= rwFlags & ~RwfFlags.NOAPPEND
+  if ((rwFlags & RwfFlags.SYNC) !== 0) kiocb.flags |= IocbFlags.DSYNC
+  return 0
+}
+
+const APPEND_OR_NOT = RwfFlags.APPEND | RwfFlags.NOAPPEND
 
 /**
  * The kiocb flags that open flags imply.

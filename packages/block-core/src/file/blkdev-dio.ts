@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Errno, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import { assert, Completion, Errno, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 import type { Kiocb } from '@iolayers/uio'
 import { Bio, type BioEndIo } from '../bio/bio.ts'
 import { BioFlag, bioFlagged } from '../bio/bio-flags.ts'
@@ -13,7 +13,7 @@ export const QUEUED: number = -Errno.EIOCBQUEUED
 
 /**
  * One direct I/O: a kiocb, its bios, and what they came to. It ends when its last bio has, and when its submitter
- * is done with it.
+ * is done with it. Then an asynchronous kiocb is completed, and whoever waits for a synchronous one is woken.
  * @see block/fops.c struct blkdev_dio
  */
 export class BlkdevDio implements BioEndIo {
@@ -22,16 +22,18 @@ export class BlkdevDio implements BioEndIo {
   /** For submissions that may sleep. */
   readonly plug: Plug
   readonly #pool: DioPool
+  readonly #done: Completion
   #kiocb: Kiocb | null
   #sizeBytes: number
   #references: number
   #status: BlkStatus
   #issued: boolean
 
-  constructor(pool: DioPool) {
+  constructor(pool: DioPool, done: Completion) {
     this.bio = new Bio()
     this.plug = new Plug()
     this.#pool = pool
+    this.#done = done
     this.#kiocb = null
     this.#sizeBytes = 0
     this.#references = 0
@@ -79,12 +81,31 @@ export class BlkdevDio implements BioEndIo {
     if (this.#references > 0) return
     const kiocb = this.#kiocb
     assert(kiocb !== null, 'dio: ended twice')
+    const { completion } = kiocb
+    if (completion === null) {
+      this.#done.complete()
+      return
+    }
+    const result = this.#end(kiocb)
+    completion.kiComplete(kiocb, result)
+  }
+
+  /** For a synchronous kiocb, instead of the submitter's `put`: its result. */
+  *putAndWait(): Op<number> {
+    const kiocb = this.#kiocb
+    assert(kiocb !== null, 'dio: not in use')
+    this.put()
+    yield* this.#done.wait()
+    return this.#end(kiocb)
+  }
+
+  #end(kiocb: Kiocb): number {
     const result = this.#status === BlkStatus.OK ? this.#sizeBytes : blkStatusToErrno(this.#status)
     kiocb.fragmentsIssued = this.#issued
     if (result > 0) kiocb.posBytes += result
     this.#kiocb = null
     this.#pool.put(this)
-    kiocb.completion.kiComplete(kiocb, result)
+    return result
   }
 }
 
@@ -97,7 +118,10 @@ export class DioPool {
 
   constructor(kernel: Kernel, name: string, size: number) {
     this.#free = []
-    for (let i = 0; i < size; i++) this.#free.push(new BlkdevDio(this))
+    for (let i = 0; i < size; i++) {
+      const done = new Completion(kernel.scheduler, `${name} direct I/O`)
+      this.#free.push(new BlkdevDio(this, done))
+    }
     this.#wait = new WaitQueue(kernel.scheduler, `${name} direct I/O pool`)
     this.#size = size
     this.#freeCount = size

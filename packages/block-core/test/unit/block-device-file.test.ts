@@ -323,10 +323,10 @@ describe('reading and writing', () => {
   it('kiocb flags become request flags', () => {
     const opened = open({ limits: { writeCache: true, fua: true, atomicWriteMaxSectors: 8 } })
     const { io, kiocb, scheduler, driver } = opened
-    kiocb.flags |= IocbFlags.DSYNC | IocbFlags.ATOMIC | IocbFlags.NOWAIT | IocbFlags.HIPRI
+    kiocb.flags |= IocbFlags.DSYNC | IocbFlags.ATOMIC | IocbFlags.NOWAIT
     io.writeIter(kiocb, kvecIter(1, 4096, true))
     scheduler.runUntilIdle()
-    const wanted = ReqFlags.FUA | ReqFlags.ATOMIC | ReqFlags.NOWAIT | ReqFlags.POLLED
+    const wanted = ReqFlags.FUA | ReqFlags.ATOMIC | ReqFlags.NOWAIT
     expect((driver.issued[0]?.op ?? 0) & wanted).toBe(wanted)
     kiocb.posBytes = opened.disk.capacitySectors * 512 - 512
     expect(io.writeIter(kiocb, kvecIter(1, 1024, true))).toBe(-Errno.EINVAL)
