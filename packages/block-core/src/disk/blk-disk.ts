@@ -35,7 +35,6 @@ const SUBMITTERS = 64
 
 class BlkDisk implements Disk, TagSetQueue {
   readonly name: string
-  readonly readOnly: boolean
   readonly limits: QueueLimits
   readonly dmabuf: DmabufRegistrar | null
   readonly tagSet: TagSet
@@ -44,11 +43,12 @@ class BlkDisk implements Disk, TagSetQueue {
   readonly #table: HctxTable
   readonly #submitter: BioSubmitter
   #capacitySectors: number
+  #readOnly: boolean
   #destroyed: boolean
 
   constructor(kernel: Kernel, tagSet: TagSet, init: DiskInit) {
     this.name = init.name
-    this.readOnly = init.readOnly ?? false
+    this.#readOnly = init.readOnly ?? false
     this.limits = validateLimits(init.limits ?? {})
     this.dmabuf = init.dmabuf ?? null
     this.#capacitySectors = 0
@@ -76,6 +76,10 @@ class BlkDisk implements Disk, TagSetQueue {
     return this.#capacitySectors
   }
 
+  get readOnly(): boolean {
+    return this.#readOnly
+  }
+
   get nrRequests(): number {
     const { nrHwQueues, nrRequests, reservedTags, hctxShared } = this.tagSet
     return (nrRequests - reservedTags) * (hctxShared ? 1 : nrHwQueues)
@@ -95,6 +99,10 @@ class BlkDisk implements Disk, TagSetQueue {
 
   submitBioWait(bio: Bio, plug: Plug | null): Op<void> {
     return this.#submitter.submitWait(bio, plug)
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    this.#readOnly = readOnly
   }
 
   setCapacity(sectors: number): void {

@@ -47,6 +47,8 @@ export interface Disk {
    */
   submitBioWait(bio: Bio, plug: Plug | null): Op<void>
   setCapacity(sectors: number): void
+  /** Writes that come from now on are refused; what is under way goes on. @see block/genhd.c set_disk_ro */
+  setReadOnly(readOnly: boolean): void
   /** The device is gone: new I/O and submitters that wait end with IOERR. The driver ends what it was given. */
   markDead(): void
   /** Refuses new I/O, waits for what is in flight. Idempotent. */
