@@ -42,6 +42,10 @@ export {
   blkMqStartRequest,
 } from './mq/blk-mq.ts'
 export type { BlkMqOps } from './mq/blk-mq-ops.ts'
+export {
+  blkMqTagsetCountCompletedRqs,
+  blkMqTagsetWaitCompletedRequest,
+} from './mq/completed-requests.ts'
 export type { BlkMqHwCtx } from './mq/hw-ctx.ts'
 export { BLK_MAX_REQUEST_COUNT, Plug } from './mq/plug.ts'
 export {
@@ -68,6 +72,8 @@ export {
   type TagSetQueue,
 } from './mq/tag-set.ts'
 export type { TagUser } from './mq/tag-user.ts'
+export { blkMqUpdateNrHwQueues } from './mq/update-nr-hw-queues.ts'
+export { blkMqUpdateNrRequests } from './mq/update-nr-requests.ts'
 export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
 export {
   opIsFlush,

@@ -53,6 +53,9 @@ export class HctxTable {
    * @see block/blk-mq.c blk_mq_realloc_hw_ctxs
    */
   realloc(): void {
+    for (const hctx of this.hctxs) {
+      assert(hctx.nrActive === 0, 'hctx table: queues change while there are requests')
+    }
     const before = this.hctxs.length
     const { tagMaps } = this.#tagSet
     this.#exitDownTo(tagMaps.length)

@@ -106,13 +106,14 @@ function find(walk: readonly Disk[], place: Place): InFlightRequest | null {
   return null
 }
 
-/** Disks of one tag set share its tags: one has to be in use for this disk. */
+/** Disks share tags, and with host-wide tags hardware queues too: one has to be in use for this place. */
 function findBusy(walk: readonly Disk[], place: Place, disk: Disk): InFlightRequest | null {
   const tags = disk.queue.tagSet.tagMaps[place.hctx]
   if (tags === undefined) return null
   for (; place.tag < tags.requests.length; place.tag++) {
     const rq = tags.requests[place.tag]
-    if (rq === undefined || rq.mqHctx?.disk !== disk) continue
+    const hctx = rq?.mqHctx ?? null
+    if (rq === undefined || hctx?.disk !== disk || hctx.queueNum !== place.hctx) continue
     return new InFlightRequest(walk, place, rq, tags.stampRequests())
   }
   return null

@@ -29,7 +29,7 @@ export interface TagSetInit<P> {
 const BLK_MQ_MAX_DEPTH = 10_240
 /** @see block/blk-mq.h BLK_MQ_NO_HCTX_IDX */
 export const BLK_MQ_NO_HCTX_IDX = -1
-const NR_HW_QUEUES_MAX = 65_535
+export const NR_HW_QUEUES_MAX = 65_535
 
 /** A disk as its tag set sees it. */
 export interface TagSetQueue extends RequestQueue {
