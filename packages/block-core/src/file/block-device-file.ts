@@ -13,18 +13,12 @@ import {
   type Op,
   OpenFlags,
 } from '@iolayers/kernel'
-import { IocbFlags, type IovIter, type Kiocb } from '@iolayers/uio'
-import type { Bio } from '../bio/bio.ts'
-import { bioSetFromIter } from '../bio/bio-build.ts'
-import { BioSet } from '../bio/bio-set.ts'
-import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
+import type { IovIter, Kiocb } from '@iolayers/uio'
 import type { Disk } from '../disk/disk.ts'
 import type { DmabufIoMap, DmabufToken } from '../dmabuf/contracts.ts'
 import { type DmabufFile, dmabufFile } from '../dmabuf/dmabuf-file.ts'
 import type { Plug } from '../mq/plug.ts'
-import { ReqFlags, ReqOp, SECTOR_SIZE } from '../req-flags.ts'
-import { type BlkdevDio, DioPool, QUEUED } from './blkdev-dio.ts'
-import { dioBytes, dioOpf } from './dio-check.ts'
+import { DirectIo } from './direct-io.ts'
 
 export interface BlockDeviceFileInit {
   /** OpenFlags; O_DIRECT has to be among them. */
@@ -38,16 +32,14 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   readonly #disk: Disk
   readonly #readable: boolean
   readonly #writable: boolean
-  readonly #dios: DioPool
-  readonly #extraBios: BioSet
+  readonly #dio: DirectIo
 
   constructor(kernel: Kernel, disk: Disk, flags: number, maxIos: number) {
     const mode = flags & OpenFlags.O_ACCMODE
     this.#disk = disk
     this.#readable = mode !== OpenFlags.O_WRONLY
     this.#writable = mode !== OpenFlags.O_RDONLY
-    this.#dios = new DioPool(kernel, disk.name, maxIos)
-    this.#extraBios = new BioSet(kernel, `${disk.name} direct I/O`, maxIos)
+    this.#dio = new DirectIo(kernel, disk, maxIos)
   }
 
   query<T>(ability: Ability<T>): T | undefined {
@@ -57,37 +49,31 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   release(): void {}
 
   readIter(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>): number {
-    return this.#readable ? this.#dio(kiocb, iter, false) : -Errno.EBADF
+    return this.#readable ? this.#dio.start(kiocb, iter, false) : -Errno.EBADF
   }
 
   writeIter(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>): number {
-    return this.#writable ? this.#dio(kiocb, iter, true) : -Errno.EBADF
+    return this.#writable ? this.#dio.start(kiocb, iter, true) : -Errno.EBADF
   }
 
   *readIterWait(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>): Op<number> {
-    return this.#readable ? yield* this.#dioWait(kiocb, iter, false) : -Errno.EBADF
+    return this.#readable ? yield* this.#dio.startWait(kiocb, iter, false) : -Errno.EBADF
   }
 
   *writeIterWait(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>): Op<number> {
-    return this.#writable ? yield* this.#dioWait(kiocb, iter, true) : -Errno.EBADF
+    return this.#writable ? yield* this.#dio.startWait(kiocb, iter, true) : -Errno.EBADF
   }
 
   fsync(kiocb: Kiocb<Plug>): number {
-    if (!this.#disk.limits.writeCache) return 0
-    const dio = this.#dios.tryGet(kiocb)
-    if (dio === null) return -Errno.EAGAIN
-    dio.bio.init(FLUSH_OPF, 0, dio)
-    return this.#submit(dio, kiocb)
+    return this.#dio.flush(kiocb)
   }
 
-  *fsyncWait(kiocb: Kiocb<Plug>): Op<number> {
-    if (!this.#disk.limits.writeCache) return 0
-    const dio = this.#dios.tryGet(kiocb) ?? (yield* this.#dios.get(kiocb))
-    dio.bio.init(FLUSH_OPF, 0, dio)
-    dio.addBio(0)
-    yield* this.#disk.submitBioWait(dio.bio, null)
-    dio.put()
-    return QUEUED
+  fsyncWait(kiocb: Kiocb<Plug>): Op<number> {
+    return this.#dio.flushWait(kiocb)
+  }
+
+  ioPoll(): number {
+    return this.#disk.queue.poll()
   }
 
   createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
@@ -97,105 +83,7 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
     }
     return registrar.createDmabufToken(dmabuf, direction)
   }
-
-  /** One bio or nothing: what needs more would have to wait half way. */
-  #dio(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>, isWrite: boolean): number {
-    kiocb.fragmentsIssued = false
-    const bytes = dioBytes(this.#disk, kiocb, iter, isWrite)
-    if (bytes <= 0) return bytes
-    const dio = this.#dios.tryGet(kiocb)
-    if (dio === null) return -Errno.EAGAIN
-    const asked = iter.countBytes
-    iter.truncate(bytes)
-    const taken = this.#build(dio.bio, dio, kiocb, iter, isWrite)
-    iter.reexpand(asked - taken)
-    const result = taken === bytes ? this.#submit(dio, kiocb) : this.#giveUp(dio, taken)
-    if (result !== QUEUED) iter.revert(taken)
-    return result
-  }
-
-  #giveUp(dio: BlkdevDio, taken: number): number {
-    dio.abandon()
-    return taken === 0 ? -Errno.EINVAL : -Errno.EAGAIN
-  }
-
-  #submit(dio: BlkdevDio, kiocb: Kiocb<Plug>): number {
-    dio.addBio(dio.bio.biIter.biSize)
-    const status = this.#disk.submitBio(dio.bio, kiocb.plug)
-    if (status === BlkStatus.OK) {
-      dio.put()
-      return QUEUED
-    }
-    dio.abandon()
-    return blkStatusToErrno(status)
-  }
-
-  *#dioWait(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>, isWrite: boolean): Op<number> {
-    kiocb.fragmentsIssued = false
-    const bytes = dioBytes(this.#disk, kiocb, iter, isWrite)
-    if (bytes <= 0) return bytes
-    const dio = this.#dios.tryGet(kiocb) ?? (yield* this.#dios.get(kiocb))
-    dio.plug.cpu = kiocb.plug?.cpu ?? 0
-    const asked = iter.countBytes
-    iter.truncate(bytes)
-    const first = this.#build(dio.bio, dio, kiocb, iter, isWrite)
-    const mayNotWait = (kiocb.flags & (IocbFlags.NOWAIT | IocbFlags.ATOMIC)) !== 0
-    if (first === 0 || (first < bytes && mayNotWait)) {
-      iter.revert(first)
-      iter.reexpand(asked)
-      const refusal = this.#giveUp(dio, first)
-      return (kiocb.flags & IocbFlags.ATOMIC) !== 0 ? -Errno.EINVAL : refusal
-    }
-    yield* this.#submitAll(dio, first, kiocb, iter, isWrite)
-    iter.reexpand(asked - bytes)
-    dio.put()
-    return QUEUED
-  }
-
-  *#submitAll(
-    dio: BlkdevDio,
-    firstBytes: number,
-    kiocb: Kiocb<Plug>,
-    iter: IovIter<DmabufIoMap>,
-    isWrite: boolean,
-  ): Op<void> {
-    let bio = dio.bio
-    let size = firstBytes
-    let done = 0
-    while (size > 0) {
-      dio.addBio(size)
-      yield* this.#disk.submitBioWait(bio, dio.plug)
-      done += size
-      if (iter.countBytes === 0) break
-      bio = this.#extraBios.tryAlloc() ?? (yield* this.#allocBio(dio))
-      size = this.#build(bio, dio, kiocb, iter, isWrite)
-      bio.biIter.biSector = (kiocb.posBytes + done) / SECTOR_SIZE
-      if (size > 0) continue
-      // More runs than a bio has entries, and together less than a block.
-      this.#extraBios.put(bio)
-      dio.fail(BlkStatus.INVAL)
-    }
-    dio.plug.finish()
-  }
-
-  *#allocBio(dio: BlkdevDio): Op<Bio> {
-    dio.plug.finish()
-    return yield* this.#extraBios.alloc()
-  }
-
-  #build(
-    bio: Bio,
-    dio: BlkdevDio,
-    kiocb: Kiocb<Plug>,
-    iter: IovIter<DmabufIoMap>,
-    isWrite: boolean,
-  ): number {
-    bio.init(dioOpf(kiocb, isWrite), kiocb.posBytes / SECTOR_SIZE, dio)
-    return bioSetFromIter(bio, iter, iter.countBytes, this.#disk.limits.logicalBlockSizeBytes)
-  }
 }
-
-const FLUSH_OPF = ReqOp.WRITE | ReqFlags.PREFLUSH
 
 /**
  * Opens a disk for direct I/O. The file answers `dmabufFile`. Throws KernelError EINVAL without O_DIRECT: there is no page

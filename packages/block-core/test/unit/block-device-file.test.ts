@@ -216,7 +216,8 @@ describe('reading and writing', () => {
   })
 
   it('an I/O of more runs than a bio has entries takes several bios', () => {
-    const opened = open({ queueDepth: 2, limits: { maxHwSectors: 8192, maxSegments: 512 } })
+    const limits = { maxHwSectors: 8192, maxSegments: 512, atomicWriteMaxSectors: 1024 }
+    const opened = open({ queueDepth: 2, limits })
     const { io, kiocb, scheduler, recorder, disk } = opened
     const iter = kvecIter(600, 512)
     expect(io.readIter(kiocb, iter)).toBe(-Errno.EAGAIN)
@@ -231,7 +232,7 @@ describe('reading and writing', () => {
     const nowait = io.readIterWait(kiocb, kvecIter(600, 512))
     expect(scheduler.runSync('read', nowait)).toBe(-Errno.EAGAIN)
     kiocb.flags = IocbFlags.DIRECT | IocbFlags.ATOMIC
-    const atomic = io.writeIterWait(kiocb, kvecIter(600, 512, true))
+    const atomic = io.writeIterWait(kiocb, kvecIter(512, 512, true))
     expect(scheduler.runSync('write', atomic)).toBe(-Errno.EINVAL)
     close(opened)
   })
