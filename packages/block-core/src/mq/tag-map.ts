@@ -20,6 +20,9 @@ const UNLIMITED = 0x3fff_ffff
 /** A share is never less. @see block/blk-mq.h hctx_may_queue */
 const SHARE_MIN = 4
 
+/** Who found no tag and did not wait for one, but will come again, has its share kept for so long. */
+const CLAIM_NS = 1_000_000_000
+
 /**
  * The tags of one hardware queue with their requests, all made at once. Tags from 0 on are reserved ones, which only those get who ask
  * for them; those of the current depth and above are not given out.
@@ -243,7 +246,9 @@ export class TagMap<P = unknown> {
       this.#share()
     }
     if (user.active >= user.limit && !this.#retireIdle(user)) return false
-    return this.#freeCount > 0 && user.active < user.limit
+    if (this.#freeCount > 0) return user.active < user.limit
+    user.refusedNs = this.#kernel.scheduler.nowNs()
+    return false
   }
 
   #admitOrPass(user: TagUser): boolean {
@@ -253,13 +258,13 @@ export class TagMap<P = unknown> {
   }
 
   /**
-   * The user has its share and wants more: those who have nothing and wait for nothing do not count any more. False where there are
+   * The user has its share and wants more: those who have nothing and want nothing do not count any more. False where there are
    * none. @see block/blk-mq.c blk_mq_timeout_work, where a queue is idle when its timer finds no request
    */
   #retireIdle(user: TagUser): boolean {
     let retired = false
     for (const each of this.#users) {
-      if (each === user || !isIdle(each)) continue
+      if (each === user || !this.#isIdle(each)) continue
       each.busy = false
       retired = true
     }
@@ -282,7 +287,7 @@ export class TagMap<P = unknown> {
 
   /** A tag came back from the user while somebody sleeps. */
   #wakeFor(user: TagUser): void {
-    if (isIdle(user) && this.#users.length > 1) {
+    if (this.#users.length > 1 && this.#isIdle(user)) {
       user.busy = false
       this.#share()
       this.#wakeAll()
@@ -309,13 +314,14 @@ export class TagMap<P = unknown> {
     for (const user of this.#users) if (this.#mayWake(user)) user.wait.wakeUpAll()
   }
 
+  #isIdle(user: TagUser): boolean {
+    if (!user.busy || user.active > 0 || user.sleepers > 0) return false
+    return this.#kernel.scheduler.nowNs() - user.refusedNs >= CLAIM_NS
+  }
+
   #mayWake(user: TagUser): boolean {
     return user.wait.hasWaiters && this.#freeCount > 0 && user.active < user.limit
   }
-}
-
-function isIdle(user: TagUser): boolean {
-  return user.busy && user.active === 0 && user.sleepers === 0
 }
 
 /** One that does not count yet is let in by `#admit`. */

@@ -20,6 +20,8 @@ export class TagUser {
   closed: boolean
   /** Submitters that wait for a tag, those that were woken and have not run among them. */
   sleepers: number
+  /** When it last found no tag. */
+  refusedNs: number
   readonly wait: WaitQueue
 
   constructor(scheduler: Scheduler, name: string) {
@@ -29,6 +31,7 @@ export class TagUser {
     this.busy = false
     this.closed = false
     this.sleepers = 0
+    this.refusedNs = Number.NEGATIVE_INFINITY
     this.wait = new WaitQueue(scheduler, `tags of ${name}`)
   }
 }
