@@ -26,7 +26,15 @@ export type {
   DmabufTokenFactory,
 } from './dmabuf/contracts.ts'
 export { type DmabufFile, dmabufFile } from './dmabuf/dmabuf-file.ts'
+export { type BlkdevControl, blkdevControl, FallocFlags } from './file/blkdev-control.ts'
 export { type BlockDeviceFileInit, createBlockDeviceFile } from './file/block-device-file.ts'
+export {
+  BlkdevZero,
+  type BlkLibComponents,
+  blkdevIssueDiscard,
+  blkdevIssueFlush,
+  blkdevIssueZeroout,
+} from './lib/blk-lib.ts'
 export { maxIoSizeBytes } from './limits/max-io-size.ts'
 export type { QueueLimits } from './limits/queue-limits.ts'
 export { bioSplitToLimits } from './limits/split.ts'

@@ -18,6 +18,8 @@ import type { Disk } from '../disk/disk.ts'
 import type { DmabufIoMap, DmabufToken } from '../dmabuf/contracts.ts'
 import { type DmabufFile, dmabufFile } from '../dmabuf/dmabuf-file.ts'
 import type { Plug } from '../mq/plug.ts'
+import { SECTOR_SIZE } from '../req-flags.ts'
+import { BlkdevControls, blkdevControl } from './blkdev-control.ts'
 import { DirectIo } from './direct-io.ts'
 
 export interface BlockDeviceFileInit {
@@ -25,7 +27,16 @@ export interface BlockDeviceFileInit {
   readonly flags: number
   /** Direct I/Os that can be in flight at once; default: as many as the disk has requests. */
   readonly maxIos?: number
+  /**
+   * A page of zeroes that nobody writes, the caller's: what is written to zero a disk that cannot do so by itself. Left out, such a disk
+   * answers EOPNOTSUPP.
+   */
+  readonly zeroFrame?: number
 }
+
+const SEEK_SET = 0
+const SEEK_CUR = 1
+const SEEK_END = 2
 
 /** @see block/fops.c def_blk_fops */
 class BlockDeviceFile implements DmabufFile, FileOperations {
@@ -33,20 +44,34 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   readonly #readable: boolean
   readonly #writable: boolean
   readonly #dio: DirectIo
+  readonly #control: BlkdevControls
 
-  constructor(kernel: Kernel, disk: Disk, flags: number, maxIos: number) {
-    const mode = flags & OpenFlags.O_ACCMODE
+  constructor(kernel: Kernel, disk: Disk, init: BlockDeviceFileInit) {
+    const mode = init.flags & OpenFlags.O_ACCMODE
+    const { zeroFrame } = init
     this.#disk = disk
     this.#readable = mode !== OpenFlags.O_WRONLY
     this.#writable = mode !== OpenFlags.O_RDONLY
-    this.#dio = new DirectIo(kernel, disk, maxIos)
+    this.#dio = new DirectIo(kernel, disk, init.maxIos ?? disk.nrRequests)
+    const components = zeroFrame === undefined ? { kernel, disk } : { kernel, disk, zeroFrame }
+    this.#control = new BlkdevControls(components, this.#writable)
   }
 
   query<T>(ability: Ability<T>): T | undefined {
-    return ability.answer(dmabufFile, this)
+    return ability.answer(dmabufFile, this) ?? ability.answer(blkdevControl, this.#control)
   }
 
   release(): void {}
+
+  /** -EINVAL outside the disk; its very end is inside. @see block/fops.c blkdev_llseek */
+  llseek(file: File, offsetBytes: number, whence: number): number {
+    const size = this.#disk.capacitySectors * SECTOR_SIZE
+    const base = seekBase(file, size, whence)
+    const target = base + offsetBytes
+    if (base < 0 || target < 0 || target > size) return -Errno.EINVAL
+    file.posBytes = target
+    return target
+  }
 
   readIter(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>): number {
     return this.#readable ? this.#dio.start(kiocb, iter, false) : -Errno.EBADF
@@ -85,8 +110,21 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   }
 }
 
+function seekBase(file: File, sizeBytes: number, whence: number): number {
+  switch (whence) {
+    case SEEK_SET:
+      return 0
+    case SEEK_CUR:
+      return file.posBytes
+    case SEEK_END:
+      return sizeBytes
+    default:
+      return -1
+  }
+}
+
 /**
- * Opens a disk for direct I/O. The file answers `dmabufFile`. Throws KernelError EINVAL without O_DIRECT: there is no page
+ * Opens a disk for direct I/O. The file answers `dmabufFile` and `blkdevControl`. Throws KernelError EINVAL without O_DIRECT: there is no page
  * cache. Should the flag be cleared later, every I/O is refused with -EINVAL.
  */
 export function createBlockDeviceFile(
@@ -98,6 +136,6 @@ export function createBlockDeviceFile(
     const octal = `0${init.flags.toString(8)}`
     throw new KernelError('EINVAL', `${disk.name}: open flags are ${octal}, O_DIRECT is missing`)
   }
-  const ops = new BlockDeviceFile(kernel, disk, init.flags, init.maxIos ?? disk.nrRequests)
+  const ops = new BlockDeviceFile(kernel, disk, init)
   return new File(kernel, ops, { name: disk.name, flags: init.flags })
 }
