@@ -58,6 +58,7 @@ export class TagSet<P = unknown> {
   #tagMaps: readonly TagMap<P>[]
   #map: readonly BlkMqQueueMap[]
   #nrRequests: number
+  #stamping: boolean
   #destroyed: boolean
 
   constructor(kernel: Kernel, init: TagSetInit<P>) {
@@ -71,6 +72,7 @@ export class TagSet<P = unknown> {
     this.#init = init
     this.#queues = new Set()
     this.#nrRequests = init.queueDepth
+    this.#stamping = false
     this.#destroyed = false
     const nrHwQueues = this.clampNrHwQueues(init.nrHwQueues)
     this.#map = this.#makeMaps(nrHwQueues)
@@ -124,6 +126,7 @@ export class TagSet<P = unknown> {
 
   /** From now on requests carry the time at which they were allocated. Idempotent. @see block/blk-stat.c blk_stat_enable_accounting */
   stampRequests(): void {
+    this.#stamping = true
     for (const tags of this.#tagMaps) tags.stampRequests()
   }
 
@@ -212,6 +215,7 @@ export class TagSet<P = unknown> {
     const init = { hctxIndex, depth: this.queueDepth, reserved: this.reservedTags }
     const tags = new TagMap<P>(this.#kernel, this.ops, init)
     if (this.#nrRequests < this.queueDepth) tags.setDepth(this.#nrRequests)
+    if (this.#stamping) tags.stampRequests()
     return tags
   }
 

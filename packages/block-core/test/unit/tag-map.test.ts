@@ -5,55 +5,8 @@ import { AssertionFailure, type Op, sleep } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import type { Request } from '../../src/index.ts'
 import { TagMap } from '../../src/mq/tag-map.ts'
-import type { TagUser } from '../../src/mq/tag-user.ts'
-import { type Machine, makeMachine, ScriptedDriver } from '../support.ts'
-
-function setUp(depth: number, users: number, reserved = 0) {
-  const machine = makeMachine()
-  const ops = new ScriptedDriver(machine.kernel)
-  const tags = new TagMap(machine.kernel, ops, { hctxIndex: 0, depth, reserved })
-  const [first, second, third] = Array.from({ length: 3 }, (_, index) => `user ${index}`)
-    .slice(0, users)
-    .map((name) => tags.addUser(name))
-  return { machine, tags, first: the(first), second, third }
-}
-
-function the<T>(value: T | null | undefined): T {
-  if (value === undefined || value === null) throw new Error('there is none')
-  return value
-}
-
-/** As many tags as it gets, `most` at most. */
-function take(tags: TagMap, user: TagUser, most: number, reserved = false): number[] {
-  const taken: number[] = []
-  for (let i = 0; i < most; i++) {
-    const rq: Request | null = tags.tryGet(user, reserved)
-    if (rq === null) break
-    taken.push(rq.tag)
-  }
-  return taken
-}
-
-const never = () => false
-
-/** A submitter that waits for a tag and takes it; what it took is pushed. */
-function sleepFor(machine: Machine, tags: TagMap, user: TagUser, got: number[]): void {
-  const wait = function* (): Op<void> {
-    yield* tags.waitTag(user, false, never)
-    got.push(the(tags.tryGet(user, false)).tag)
-  }
-  machine.scheduler.spawn(`waiter of ${user.name}`, wait())
-  settle(machine)
-}
-
-/** Runs what can run; tasks that sleep on are no error here. */
-function settle(machine: Machine): void {
-  try {
-    machine.scheduler.runUntilIdle()
-  } catch (error) {
-    if (!String(error).includes('deadlock')) throw error
-  }
-}
+import { makeMachine, ScriptedDriver } from '../support.ts'
+import { never, setUpTagMap as setUp, sleepFor, take, the } from '../tag-map-support.ts'
 
 describe('tags of one user', () => {
   it('are given out from 0 on, each once, and again when they come back', () => {
@@ -115,13 +68,13 @@ describe('reserved tags', () => {
       got.push(the(tags.tryGet(first, true)).tag)
     }
     for (let i = 0; i < 2; i++) machine.scheduler.spawn(`waiter ${i}`, wait())
-    settle(machine)
+    machine.scheduler.runReady()
     expect([got, tags.free]).toEqual([[], 2])
     tags.put(first, 0)
-    settle(machine)
+    machine.scheduler.runReady()
     expect(got).toEqual([0])
     tags.put(first, 0)
-    settle(machine)
+    machine.scheduler.runReady()
     expect(got).toEqual([0, 0])
     expect(machine.scheduler.outstanding()).toEqual([])
   })
@@ -208,147 +161,6 @@ describe('tags of several users', () => {
   })
 })
 
-describe('sleepers', () => {
-  it('are woken one for each tag, in the order in which they came', () => {
-    const { machine, tags, first } = setUp(2, 1)
-    take(tags, first, 2)
-    const got: number[][] = [[], [], []]
-    for (const each of got) sleepFor(machine, tags, first, each)
-    tags.put(first, 1)
-    settle(machine)
-    expect(got).toEqual([[1], [], []])
-    tags.put(first, 0)
-    settle(machine)
-    expect(got).toEqual([[1], [0], []])
-    tags.put(first, 0)
-    tags.put(first, 1)
-    settle(machine)
-    expect(got.flat()).toHaveLength(3)
-    expect(machine.scheduler.outstanding()).toEqual([])
-  })
-
-  it('users have their turn one after the other', () => {
-    const { machine, tags, first, second, third } = setUp(12, 3)
-    const all = take(tags, the(third), 12)
-    const order: string[] = []
-    const wait = function* (user: TagUser): Op<void> {
-      yield* tags.waitTag(user, false, never)
-      the(tags.tryGet(user, false))
-      order.push(user.name)
-    }
-    for (const user of [first, first, the(second), the(second)]) {
-      machine.scheduler.spawn(user.name, wait(user))
-      settle(machine)
-    }
-    for (const tag of all.slice(0, 4)) {
-      tags.put(the(third), tag)
-      settle(machine)
-    }
-    expect(order).toEqual(['user 0', 'user 1', 'user 0', 'user 1'])
-  })
-
-  it('a tag that comes back wakes nobody who has his share', () => {
-    const { machine, tags, first, second } = setUp(8, 2)
-    const mine = take(tags, first, 8)
-    const got: number[] = []
-    const other: number[] = []
-    sleepFor(machine, tags, first, got)
-    sleepFor(machine, tags, the(second), other)
-    settle(machine)
-    for (const tag of mine.slice(0, 4)) {
-      tags.put(first, tag)
-      settle(machine)
-    }
-    expect([got, other]).toEqual([[], [mine[0]]])
-    tags.put(first, mine[4] ?? -1)
-    settle(machine)
-    expect(got).toHaveLength(1)
-  })
-
-  it('one that finds its tag taken by another sleeps on, and gets the next', () => {
-    const { machine, tags, first } = setUp(1, 1)
-    take(tags, first, 1)
-    const got: number[] = []
-    sleepFor(machine, tags, first, got)
-    settle(machine)
-    tags.put(first, 0)
-    expect(take(tags, first, 1)).toEqual([0])
-    settle(machine)
-    expect(got).toEqual([])
-    tags.put(first, 0)
-    settle(machine)
-    expect(got).toEqual([0])
-  })
-
-  it('one that was woken and has its share by then lets another user have the tag', () => {
-    const { machine, tags, first, second } = setUp(8, 2)
-    const mine = take(tags, first, 4)
-    const others = take(tags, the(second), 4)
-    const got: number[] = []
-    const other: number[] = []
-    sleepFor(machine, tags, first, got)
-    sleepFor(machine, tags, first, got)
-    settle(machine)
-    tags.put(first, mine[0] ?? -1)
-    sleepFor(machine, tags, the(second), other)
-    tags.put(the(second), others[0] ?? -1)
-    settle(machine)
-    expect([got.length, other.length, tags.free]).toEqual([1, 1, 0])
-  })
-
-  it('the last tag of an idle user raises the shares, and wakes who may have more', () => {
-    const { machine, tags, first, second } = setUp(16, 2)
-    const [tag] = take(tags, the(second), 1)
-    take(tags, first, 8)
-    const got: number[] = []
-    for (let i = 0; i < 3; i++) sleepFor(machine, tags, first, got)
-    settle(machine)
-    expect([got.length, tags.free]).toEqual([0, 7])
-    tags.put(the(second), the(tag))
-    settle(machine)
-    expect([got.length, tags.activeQueues]).toEqual([3, 1])
-  })
-
-  it('leave when their hardware queue goes, and others get what they were woken for', () => {
-    const { machine, tags, first, second } = setUp(2, 2)
-    const mine = take(tags, first, 2)
-    const left: boolean[] = []
-    const leave = function* (): Op<void> {
-      yield* tags.waitTag(the(second), false, never)
-      left.push(the(second).closed)
-    }
-    machine.scheduler.spawn('leaves', leave())
-    const got: number[] = []
-    sleepFor(machine, tags, first, got)
-    settle(machine)
-    tags.put(first, mine[0] ?? -1)
-    tags.removeUser(the(second))
-    settle(machine)
-    expect([left, got.length]).toEqual([[true], 1])
-  })
-
-  it('one that gives up passes the wake on', () => {
-    const { machine, tags, first, second } = setUp(2, 2)
-    const mine = take(tags, first, 2)
-    let dying = false
-    const giveUp = function* (): Op<void> {
-      yield* tags.waitTag(the(second), false, () => dying)
-      expect(dying).toBe(true)
-      tags.passWake()
-    }
-    machine.scheduler.spawn('gives up', giveUp())
-    const got: number[] = []
-    sleepFor(machine, tags, first, got)
-    settle(machine)
-    dying = true
-    tags.put(first, mine[0] ?? -1)
-    tags.wakeUser(the(second))
-    settle(machine)
-    expect(got).toHaveLength(1)
-    expect(machine.scheduler.outstanding()).toEqual([])
-  })
-})
-
 describe('the depth', () => {
   it('shrinks at once, and tags above it that are in use are not given out again', () => {
     const { tags, first } = setUp(8, 1)
@@ -379,10 +191,10 @@ describe('the depth', () => {
     expect(take(tags, first, 9)).toHaveLength(4)
     const got: number[] = []
     for (let i = 0; i < 5; i++) sleepFor(machine, tags, first, got)
-    settle(machine)
+    machine.scheduler.runReady()
     expect(got).toEqual([])
     tags.setDepth(16)
-    settle(machine)
+    machine.scheduler.runReady()
     expect([got.length, first.limit]).toEqual([4, 8])
   })
 })
