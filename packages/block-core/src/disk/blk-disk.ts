@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import { type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import type { BlkStatus } from '../blk-status.ts'
 import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
+import { type IoschedTunables, type SchedulerName, schedulerName } from '../elevator/elevator.ts'
 import { QueueSched } from '../elevator/queue-sched.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import { type QueueLimitsInit, validateLimits } from '../limits/validate-limits.ts'
@@ -26,6 +27,8 @@ export interface DiskInit {
   readonly readOnly?: boolean
   /** No bio becomes part of another's request. @see Documentation/ABI/stable/sysfs-block nomerges */
   readonly noMerges?: boolean
+  /** Left out, `none`. */
+  readonly scheduler?: SchedulerName
   /** Left out where the device cannot do dmabuf I/O. */
   readonly dmabuf?: DmabufRegistrar
 }
@@ -40,6 +43,7 @@ class BlkDisk implements Disk, TagSetQueue {
   readonly tagSet: TagSet
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
+  readonly #sched: QueueSched
   readonly #table: HctxTable
   readonly #submitter: BioSubmitter
   #capacitySectors: number
@@ -63,7 +67,9 @@ class BlkDisk implements Disk, TagSetQueue {
       counters: this.#counters,
       trace: new BlockTrace(kernel.tracer, init.name),
     }
-    const home = { ...shared, sched: new QueueSched(shared, init.noMerges ?? false) }
+    this.#sched = new QueueSched(shared, init.noMerges ?? false)
+    this.#sched.switchTo(schedulerName(init.scheduler ?? 'none'))
+    const home = { ...shared, sched: this.#sched }
     this.#table = new HctxTable(home, tagSet)
     this.#table.realloc()
     this.#table.mapSwqueue()
@@ -83,6 +89,14 @@ class BlkDisk implements Disk, TagSetQueue {
   get nrRequests(): number {
     const { nrHwQueues, nrRequests, reservedTags, hctxShared } = this.tagSet
     return (nrRequests - reservedTags) * (hctxShared ? 1 : nrHwQueues)
+  }
+
+  get scheduler(): SchedulerName {
+    return this.#sched.name
+  }
+
+  get iosched(): IoschedTunables | null {
+    return this.#sched.elevator?.tunables ?? null
   }
 
   get queue(): RequestQueue {
@@ -118,6 +132,7 @@ class BlkDisk implements Disk, TagSetQueue {
   markDead(): void {
     this.#gate.markDying()
     for (const { tags, tagUser } of this.#table.hctxs) tags.wakeUser(tagUser)
+    this.#sched.wakeAll()
   }
 
   *destroy(): Op<void> {
@@ -127,7 +142,18 @@ class BlkDisk implements Disk, TagSetQueue {
     yield* this.freeze()
     this.tagSet.removeQueue(this)
     this.#table.exit()
-    assert(this.#submitter.idle, 'disk destroyed with fragments outstanding')
+    yield* this.#submitter.drain()
+  }
+
+  *setScheduler(name: string): Op<void> {
+    const wanted = schedulerName(name)
+    yield* this.freeze()
+    try {
+      if (this.#destroyed) throw new KernelError('ENOENT', `${this.name}: the disk was destroyed`)
+      if (wanted !== this.scheduler) this.#sched.switchTo(wanted)
+    } finally {
+      this.unfreeze()
+    }
   }
 
   freeze(): Op<void> {

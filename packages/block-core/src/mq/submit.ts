@@ -7,7 +7,6 @@ import { bioEndio, bioEndWith, bioSplitFront } from '../bio/bio-chain.ts'
 import { BioSet } from '../bio/bio-set.ts'
 import { BlkStatus, errnoToBlkStatus } from '../blk-status.ts'
 import { checkBio } from '../disk/check-bio.ts'
-import type { QueueSched } from '../elevator/queue-sched.ts'
 import { bioSplitToLimits } from '../limits/split.ts'
 import { ElvMerge } from '../merge/elv-merge.ts'
 import { bioMergeable } from '../merge/merge-ok.ts'
@@ -23,19 +22,15 @@ import type { HwQueue, HwQueueHome } from './hw-queue.ts'
 import { Plug } from './plug.ts'
 import type { Request } from './request.ts'
 
-export interface SubmitHome extends HwQueueHome {
-  readonly sched: QueueSched
-}
-
 /**
  * From a bio to requests in a plug or with the driver. @see block/blk-mq.c blk_mq_submit_bio
  */
 export class BioSubmitter {
-  readonly #home: SubmitHome
+  readonly #home: HwQueueHome
   readonly #hctxs: HctxTable
   readonly #splitBios: BioSet
 
-  constructor(home: SubmitHome, hctxs: HctxTable, splitBios: number) {
+  constructor(home: HwQueueHome, hctxs: HctxTable, splitBios: number) {
     this.#home = home
     this.#hctxs = hctxs
     this.#splitBios = new BioSet(home.kernel, `${home.disk.name} split`, splitBios)
@@ -64,7 +59,7 @@ export class BioSubmitter {
       return BlkStatus.OK
     }
     const hctx = this.#hctxFor(plug, bio)
-    const rq = hctx.tryGetRequest(false)
+    const rq = this.#tryGetRequest(hctx, bio)
     if (rq === null) {
       if (gate.dying) return BlkStatus.IOERR
       return this.#again()
@@ -112,8 +107,13 @@ export class BioSubmitter {
     return true
   }
 
-  get idle(): boolean {
-    return this.#splitBios.free === this.#splitBios.sizeBios
+  /** Waits until no fragment is left. On a dead disk those that have no request end as soon as their submitters run. */
+  *drain(): Op<void> {
+    const fragments: Bio[] = []
+    while (fragments.length < this.#splitBios.sizeBios) {
+      fragments.push(yield* this.#splitBios.alloc())
+    }
+    for (const fragment of fragments) this.#splitBios.put(fragment)
   }
 
   #again(): BlkStatus {
@@ -143,7 +143,7 @@ export class BioSubmitter {
     for (;;) {
       // Hardware queues come and go while it sleeps.
       const hctx = this.#hctxFor(plug, bio)
-      const rq = hctx.tryGetRequest(false)
+      const rq = this.#tryGetRequest(hctx, bio)
       if (rq !== null) {
         this.#send(rq, bio, hctx, plug)
         return
@@ -164,8 +164,22 @@ export class BioSubmitter {
         continue
       }
       counters.tagWaits++
-      yield* hctx.waitTag(false)
+      yield* this.#waitTag(hctx, bio)
+      // Woken for a tag of a queue that it does not go to any more.
+      if (this.#hctxFor(plug, bio) !== hctx) hctx.tags.passWake()
     }
+  }
+
+  #tryGetRequest(hctx: HwQueue, bio: Bio): Request | null {
+    return this.#home.sched.mayAllocate(bio.biOpf, hctx.nrActive) ? hctx.tryGetRequest(false) : null
+  }
+
+  #waitTag(hctx: HwQueue, bio: Bio): Op<void> {
+    const { gate, sched } = this.#home
+    if (sched.mayAllocate(bio.biOpf, hctx.nrActive)) return hctx.waitTag(false)
+    hctx.tags.passWake()
+    const giveUp = () => gate.dying || gate.frozen
+    return sched.waitAllowed(bio.biOpf, () => hctx.nrActive, giveUp)
   }
 
   #send(rq: Request, bio: Bio, hctx: HwQueue, plug: Plug | null): void {
