@@ -26,6 +26,8 @@ export interface GenerationOwner {
   readonly attachment: DmaBufAttachment
   readonly direction: DmaDirection
   readonly stats: DmabufTokenStats
+  /** The map is dead; DMA may be in flight. */
+  generationKilled(): void
   generationDrained(map: MapGeneration): void
   generationUnmapped(map: MapGeneration): void
 }
@@ -139,6 +141,7 @@ export class MapGeneration implements DmabufIoMap {
   /** No later `tryGetActive` succeeds. The caller holds the reservation lock and has unpublished the map. */
   killActive(): void {
     this.dead = true
+    this.#owner.generationKilled()
     this.#active.kill()
     this.put()
   }

@@ -4,7 +4,7 @@
 // The token: one registration of one buffer with one block device. It finds the current map, makes one when there is none, and
 // takes part in the exporter's invalidations. It knows nothing of requests.
 
-import type { DmabufIoMap, DmabufToken } from '@iolayers/block-core'
+import type { DmabufIoMap, DmabufToken, DmabufTokenParent } from '@iolayers/block-core'
 import { type DmaBuf, type DmaBufAttachment, DmaResvUsage } from '@iolayers/dma-buf'
 import {
   buildDmaSegmentTable,
@@ -69,6 +69,7 @@ export class Token implements DmabufToken, GenerationOwner {
   readonly #mapped: Set<MapGeneration>
   #published: MapGeneration | null
   #generations: number
+  #parent: DmabufTokenParent | null
   #closing: boolean
 
   constructor(components: TokenComponents, init: TokenInit) {
@@ -86,6 +87,7 @@ export class Token implements DmabufToken, GenerationOwner {
     this.#mapped = new Set()
     this.#published = null
     this.#generations = 0
+    this.#parent = null
     this.#closing = false
     this.attachment = components.dmabuf.dynamicAttach(components.device, {
       allowPeer2peer: true,
@@ -97,6 +99,15 @@ export class Token implements DmabufToken, GenerationOwner {
     this.stats.tokens++
     this.stats.tokensLive++
     components.list.add(this)
+  }
+
+  setParent(parent: DmabufTokenParent): void {
+    assert(this.#parent === null, 'a token is part of one other at most')
+    this.#parent = parent
+  }
+
+  get parentId(): number | null {
+    return this.#parent === null ? null : this.#parent.id
   }
 
   get deviceName(): string {
@@ -268,6 +279,10 @@ export class Token implements DmabufToken, GenerationOwner {
   #refuseIfClosing(): void {
     if (!this.#closing) return
     throw new KernelError('ENOENT', `the registration of dma-buf ${this.dmabuf.inode} was released`)
+  }
+
+  generationKilled(): void {
+    this.#parent?.childMapLost()
   }
 
   generationDrained(map: MapGeneration): void {

@@ -24,8 +24,12 @@ export type {
   DmabufRegistrar,
   DmabufToken,
   DmabufTokenFactory,
+  DmabufTokenParent,
+  StackedTokenFactory,
 } from './dmabuf/contracts.ts'
 export { type DmabufFile, dmabufFile } from './dmabuf/dmabuf-file.ts'
+export type { IoschedTunables, SchedulerName } from './elevator/elevator.ts'
+export { IoprioClass, ioprioClass, ioprioValue } from './elevator/ioprio.ts'
 export { type BlkdevControl, blkdevControl, FallocFlags } from './file/blkdev-control.ts'
 export { type BlockDeviceFileInit, createBlockDeviceFile } from './file/block-device-file.ts'
 export {

@@ -97,6 +97,7 @@ export class TwinToken implements DmabufToken {
     this.released = true
     while (this.maps.some((map) => map.refs > 0)) yield* yieldNow(this.#twin.kernel.scheduler)
   }
+  setParent(): void {}
 }
 
 /** How one attempt goes. */

@@ -21,6 +21,19 @@ export interface DmabufIoMap extends DmabufMap {
   /** Null when the generation is dead. Does not sleep. */
   tryGetActive(): DmaSegmentTable | null
   putActive(): void
+  /**
+   * Only a stacked map has it: the map of one lower device, which the bios that a stacked disk sends there carry. The reference on the
+   * stacked map is enough. A stacked map has no device addresses of its own: `active` is taken on the maps below.
+   */
+  childMap?(index: number): DmabufIoMap
+}
+
+/** What a token that is made of others hears from them. */
+export interface DmabufTokenParent {
+  /** Its number in listings. */
+  readonly id: number
+  /** The current map of a child is dead. Called in the midst of the invalidation, at most once a map: may neither sleep nor allocate. */
+  childMapLost(): void
 }
 
 /** The registration of one buffer with one block device. It holds the attachment, and makes maps when they are needed. */
@@ -31,12 +44,14 @@ export interface DmabufToken {
   tryGetMap(): DmabufIoMap | null
   /**
    * The live map, made where none is there, with a reference on `refs` for the caller. Throws KernelError: ETIME when
-   * the exporter's fences took too long, ERESTARTSYS when a signal came, ENOENT after release, ENOMEM, or what the exporter
-   * or the driver said.
+   * the exporter's fences took too long, ERESTARTSYS when a signal came, ENOENT after release, ENOMEM, ESTALE when a stacked
+   * token could not get live maps of all of its children, or what the exporter or the driver said.
    */
   getMap(): Op<DmabufIoMap>
   /** Idempotent. Returns when the last DMA is over and the buffer is unmapped and detached. */
   release(): Op<void>
+  /** Called once, before the first map is made, by whoever makes a token of this one and others. */
+  setParent(parent: DmabufTokenParent): void
 }
 
 /** Makes tokens. Drivers are given one by whoever wires the stack. */
@@ -48,4 +63,19 @@ export interface DmabufTokenFactory {
 export interface DmabufRegistrar {
   /** Throws KernelError EOPNOTSUPP where the device cannot do dmabuf I/O. */
   createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken>
+}
+
+/** What a stacked disk needs to take registrations. Whoever wires the stack gives it one. */
+export interface StackedTokenFactory {
+  /**
+   * A token over one token of each lower device, in their order, for the stacked device `name`. Its map is one generation over theirs: it
+   * is dead as soon as one of them is, it holds a reference on each of them as long as anybody has one on it, and its granule is the
+   * smallest of theirs. What a lower device throws is thrown, and the tokens that were made before are released.
+   */
+  createStacked(
+    name: string,
+    lowers: readonly DmabufRegistrar[],
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+  ): Op<DmabufToken>
 }
