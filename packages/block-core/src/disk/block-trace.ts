@@ -19,6 +19,7 @@ export class BlockTrace {
   readonly bioFrontmerge: Tracepoint
   readonly getRq: Tracepoint
   readonly rqIssue: Tracepoint
+  readonly rqMerge: Tracepoint
   readonly rqRequeue: Tracepoint
   readonly rqComplete: Tracepoint
   readonly #dev: string
@@ -32,6 +33,7 @@ export class BlockTrace {
     this.split = tracer.point('block_split', ['dev', 'sector', 'new_sector'])
     this.getRq = tracer.point('block_getrq', RQ_FIELDS)
     this.rqIssue = tracer.point('block_rq_issue', RQ_FIELDS)
+    this.rqMerge = tracer.point('block_rq_merge', RQ_FIELDS)
     this.rqRequeue = tracer.point('block_rq_requeue', RQ_FIELDS)
     this.rqComplete = tracer.point('block_rq_complete', RQ_END_FIELDS)
   }

@@ -5,6 +5,7 @@ import type { Op } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import type { BlkStatus } from '../blk-status.ts'
 import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
+import type { IoschedTunables, SchedulerName } from '../elevator/elevator.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Plug } from '../mq/plug.ts'
 import type { TagSet } from '../mq/tag-set.ts'
@@ -21,6 +22,16 @@ export interface RequestQueue {
   unquiesce(): void
   /** Gives the driver what it refused before. */
   runHwQueues(): void
+  /** Its I/O scheduler. @see /sys/block/<disk>/queue/scheduler */
+  readonly scheduler: SchedulerName
+  /** The settings of the scheduler; null where it has none. They are new with each scheduler. */
+  readonly iosched: IoschedTunables | null
+  /**
+   * Changes the scheduler, with the queue frozen meanwhile. Throws KernelError EINVAL for a name that there is not, ENOENT for a disk
+   * that was destroyed.
+   * @see block/elevator.c elevator_change
+   */
+  setScheduler(name: string): Op<void>
   /** Calls the driver's `poll` on each hardware queue; the number of completions found. */
   poll(): number
 }

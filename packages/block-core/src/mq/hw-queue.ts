@@ -8,7 +8,9 @@ import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
 import type { BlockTrace } from '../disk/block-trace.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { DiskCounters } from '../disk/disk-counters.ts'
-import { ReqFlags, SECTOR_SIZE } from '../req-flags.ts'
+import type { Elevator } from '../elevator/elevator.ts'
+import type { QueueSched } from '../elevator/queue-sched.ts'
+import { ReqFlags, ReqOp, reqOp, SECTOR_SIZE } from '../req-flags.ts'
 import type { BlkMqOps } from './blk-mq-ops.ts'
 import { nextFlushStep } from './flush-sequence.ts'
 import type { BlkMqHwCtx } from './hw-ctx.ts'
@@ -30,6 +32,7 @@ export interface HwQueueHome {
   readonly gate: QueueGate
   readonly counters: DiskCounters
   readonly trace: BlockTrace
+  readonly sched: QueueSched
 }
 
 /** Where a hardware queue is in its tag set, and whose tags it takes. */
@@ -55,11 +58,13 @@ export class HwQueue implements BlkMqHwCtx {
   type: HctxType
   nrCtx: number
   readonly #gate: QueueGate
+  readonly #sched: QueueSched
   readonly #counters: DiskCounters
   readonly #trace: BlockTrace
   readonly #scheduler: Scheduler
   readonly #dispatch: RqList
   readonly #runList: RqList
+  readonly #insertList: RqList
   readonly #runCall: DeferredCall
   readonly #runTimer: Timer
   #running: boolean
@@ -75,11 +80,13 @@ export class HwQueue implements BlkMqHwCtx {
     this.type = HctxType.DEFAULT
     this.nrCtx = 0
     this.#gate = home.gate
+    this.#sched = home.sched
     this.#counters = home.counters
     this.#trace = home.trace
     this.#scheduler = kernel.scheduler
     this.#dispatch = new RqList()
     this.#runList = new RqList()
+    this.#insertList = new RqList()
     this.#runCall = new DeferredCall(`run hw queue ${disk.name}/${queueNum}`, () => this.#run())
     this.#runTimer = new Timer(kernel.scheduler, `rerun ${disk.name}/${queueNum}`, () =>
       this.#run(),
@@ -110,8 +117,15 @@ export class HwQueue implements BlkMqHwCtx {
     return this.tags.waitTag(this.tagUser, reserved, () => this.#gate.dying)
   }
 
-  /** Hands one request to the driver, or keeps it for later. */
+  /** Hands one request to the driver or to the scheduler, or keeps it for later. */
   issue(rq: Request): void {
+    const { elevator } = this.#sched
+    if (elevator !== null && goesBySched(rq)) {
+      this.#insertList.addTail(rq)
+      elevator.insertRequests(this.queueNum, this.#insertList, false)
+      this.kick()
+      return
+    }
     if (this.#mustPark) {
       this.#dispatch.addTail(rq)
       return
@@ -119,12 +133,25 @@ export class HwQueue implements BlkMqHwCtx {
     if (!this.#queueRq(rq, true)) this.#refused(rq)
   }
 
-  /** Hands over requests of this queue in one batch, where the driver has `queueRqs`; the list is empty afterwards. */
+  /**
+   * Hands over requests of this queue in one batch, where the driver has `queueRqs`; the list is empty afterwards. A scheduler takes
+   * them first, and gives them one by one.
+   */
   issueList(list: RqList): void {
+    const { elevator } = this.#sched
+    if (elevator !== null) {
+      this.#insert(elevator, list)
+      this.#run()
+      return
+    }
     if (this.#mustPark) {
       this.#parkAll(list)
       return
     }
+    this.#issueNow(list)
+  }
+
+  #issueNow(list: RqList): void {
     let uncommitted = this.#offerBatch(list)
     for (let rq = list.pop(); rq !== null; rq = list.pop()) {
       const last = list.isEmpty
@@ -172,17 +199,23 @@ export class HwQueue implements BlkMqHwCtx {
     }
     this.#endBios(rq, status)
     this.#free(rq)
-    if (!this.#dispatch.isEmpty) this.kick()
+    if (this.#hasWork) this.kick()
+  }
+
+  /** The bios of a request that was not handed over have become part of another one. */
+  freeMerged(rq: Request): void {
+    assert(rq.bio === null && rq.state === MqRqState.IDLE, 'hw queue: not merged away')
+    this.#free(rq)
   }
 
   /** Runs the queue soon, from a call of its own. */
   kick(): void {
-    if (!this.#dispatch.isEmpty) this.#scheduler.queue(this.#runCall)
+    if (this.#hasWork) this.#scheduler.queue(this.#runCall)
   }
 
   /** Nothing will run any more. */
   shutdown(): void {
-    assert(this.#dispatch.isEmpty, 'hw queue: shut down with requests')
+    assert(!this.#hasWork, 'hw queue: shut down with requests')
     this.#runTimer.cancel()
   }
 
@@ -190,13 +223,61 @@ export class HwQueue implements BlkMqHwCtx {
     return this.#gate.quiesced || !this.#dispatch.isEmpty
   }
 
+  get #hasWork(): boolean {
+    if (!this.#dispatch.isEmpty) return true
+    const { elevator } = this.#sched
+    return elevator?.hasWork(this.queueNum) ?? false
+  }
+
+  /** What the driver refused goes first; while it has no resources the scheduler keeps the rest, and can still sort it. */
   #run(): void {
-    if (this.#running || this.#gate.quiesced || this.#dispatch.isEmpty) return
+    if (this.#running || this.#gate.quiesced) return
+    const { elevator } = this.#sched
     this.#running = true
-    this.#runList.take(this.#dispatch)
-    this.issueList(this.#runList)
+    if (!this.#dispatch.isEmpty) {
+      this.#runList.take(this.#dispatch)
+      this.#issueNow(this.#runList)
+    }
+    if (elevator !== null) this.#dispatchSched(elevator)
     this.#running = false
     if (this.#dispatch.isEmpty) this.#runTimer.cancel()
+  }
+
+  /** Flushes and passthrough requests go around the scheduler. @see block/blk-mq.c blk_mq_insert_request */
+  #insert(elevator: Elevator, list: RqList): void {
+    for (let rq = list.pop(); rq !== null; rq = list.pop()) {
+      if (goesBySched(rq)) this.#insertList.addTail(rq)
+      else this.#dispatch.addTail(rq)
+    }
+    if (!this.#insertList.isEmpty) {
+      elevator.insertRequests(this.queueNum, this.#insertList, false)
+    }
+  }
+
+  /** @see block/blk-mq-sched.c __blk_mq_do_dispatch_sched */
+  #dispatchSched(elevator: Elevator): void {
+    let uncommitted = false
+    while (!this.#mustPark) {
+      const rq = elevator.dispatchRequest(this.queueNum)
+      if (rq === null) break
+      if (rq.mqHctx !== null && rq.mqHctx !== this) {
+        rq.mqHctx.#issueDispatched(rq)
+        continue
+      }
+      const last = !elevator.hasWork(this.queueNum)
+      if (!this.#queueRq(rq, last)) {
+        this.#refused(rq)
+        break
+      }
+      uncommitted = !last || rq.state === MqRqState.IDLE
+    }
+    if (uncommitted) this.ops.commitRqs(this)
+  }
+
+  /** For a request of this queue that the scheduler gave to another one. */
+  #issueDispatched(rq: Request): void {
+    if (this.#mustPark) this.#dispatch.addTail(rq)
+    else if (!this.#queueRq(rq, true)) this.#refused(rq)
   }
 
   #offerBatch(list: RqList): boolean {
@@ -280,13 +361,21 @@ export class HwQueue implements BlkMqHwCtx {
   }
 
   #free(rq: Request): void {
+    const { elevator } = this.#sched
+    if (elevator !== null && rq.elv !== null) elevator.completed(rq)
     rq.mqHctx = null
     rq.dmabufMap = null
     rq.flushSteps = 0
     nextGeneration(rq)
     this.tags.put(this.tagUser, rq.tag)
     this.#gate.exit()
+    if (elevator !== null) this.#sched.wakeAll()
   }
+}
+
+/** Steps of a flush, and what drivers make for themselves, do not. */
+function goesBySched(rq: Request): boolean {
+  return rq.flushSteps === 0 && reqOp(rq.cmdFlags) < ReqOp.DRV_IN
 }
 
 /** The device may see it from now on: the death of a map is terminal for the whole I/O. */

@@ -5,6 +5,7 @@ import type { DmaSegmentTable } from '@iolayers/dma-mapping'
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { DmabufIoMap } from '../dmabuf/contracts.ts'
+import type { ElvRq } from '../elevator/elv-rq.ts'
 import type { HwQueue } from './hw-queue.ts'
 
 /** @see include/linux/blk-mq.h enum mq_rq_state */
@@ -39,6 +40,8 @@ export class Request<P = unknown> {
   state: MqRqState
   /** Status handed to `blkMqCompleteRequest`. */
   status: BlkStatus
+  /** What the disk's scheduler keeps for it; null while it never had one. */
+  elv: ElvRq | null
   /** Next in the list that holds it. */
   queueNext: Request<P> | null
   /** Counts uses of the tag: tells a request from the next one with its tag. */
@@ -61,6 +64,7 @@ export class Request<P = unknown> {
     this.dmaSegments = null
     this.state = MqRqState.IDLE
     this.status = BlkStatus.OK
+    this.elv = null
     this.queueNext = null
     this.generation = 0
     this.flushSteps = 0

@@ -323,12 +323,12 @@ describe('limits of a merged request', () => {
   })
 
   it('a request that something did not fit stays as it is', () => {
-    const list = [
-      [0, 8],
-      [8, 16],
-      [8, 4],
-    ] as const
-    expect(grouped(list, { maxHwSectors: 16 })).toEqual([[0], [8], [8]])
+    const { disk, plug, bio, finish } = setup({ maxHwSectors: 16 }, { queueDepth: 1 })
+    const submit = (sector: number, sectors: number) => disk.submitBio(bio(sector, sectors), plug)
+    expect(submit(0, 8)).toBe(BlkStatus.OK)
+    expect(submit(8, 16)).toBe(BlkStatus.AGAIN)
+    expect(submit(8, 4)).toBe(BlkStatus.AGAIN)
+    expect(finish().map(({ bios }) => bios)).toEqual([[0]])
   })
 
   it('the chunk that the request begins in', () => {
