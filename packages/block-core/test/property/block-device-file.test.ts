@@ -1,41 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import {
-  createDevice,
-  createPhysicalMemory,
-  DmaDirection,
-  DmaSegmentTable,
-  PAGE_SIZE,
-  type PhysicalMemory,
-} from '@iolayers/dma-mapping'
-import { Errno, type File, OpenFlags } from '@iolayers/kernel'
+import { PAGE_SIZE, type PhysicalMemory } from '@iolayers/dma-mapping'
+import { Errno } from '@iolayers/kernel'
 import { IocbFlags, IovIter, ITER_DEST, ITER_SOURCE, Kiocb } from '@iolayers/uio'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { blkdevControl, type DmabufIoMap, type Plug } from '../../src/index.ts'
 import {
-  blkdevControl,
-  createBlockDeviceFile,
-  createRamDisk,
-  type Disk,
-  type DmabufIoMap,
-  type DmabufTokenFactory,
-  type Plug,
-} from '../../src/index.ts'
+  ARENA_BYTES,
+  BUFFER_BYTES,
+  DISK_BYTES,
+  type Limits,
+  makeRig,
+  type Rig,
+  SLOT_PAGES,
+  SLOTS,
+} from '../file-rig.ts'
 import { fileOf } from '../file-support.ts'
-import { FakeMap, KiocbRecorder, type Machine, makeMachine, tearDown } from '../support.ts'
-
-const DISK_BYTES = 32 * PAGE_SIZE
-const SLOTS = 6
-const SLOT_PAGES = 4
-const ARENA_BYTES = SLOTS * SLOT_PAGES * PAGE_SIZE
-const BUFFER_BYTES = 8 * PAGE_SIZE
-
-interface Limits {
-  readonly block: number
-  readonly dmaMask: number
-  readonly maxHwSectors: number
-}
+import { KiocbRecorder, tearDown } from '../support.ts'
 
 interface Transfer {
   readonly kind: 'ubuf' | 'iovec' | 'kvec' | 'bvec' | 'dmabuf'
@@ -104,22 +87,6 @@ const commandArb: fc.Arbitrary<Command> = fc.oneof(
   },
 )
 
-/** Two segments for the device, the later page range first. */
-class PhysicalMap extends FakeMap {
-  readonly table: DmaSegmentTable
-
-  constructor(frame: number) {
-    super(BUFFER_BYTES, 14)
-    const half = BUFFER_BYTES / 2
-    const addresses = Float64Array.of(frame * PAGE_SIZE + half, frame * PAGE_SIZE)
-    this.table = new DmaSegmentTable(addresses, Float64Array.of(0, half, 2 * half))
-  }
-
-  override tryGetActive(): DmaSegmentTable | null {
-    return super.tryGetActive() === null ? null : this.table
-  }
-}
-
 /** What is there: bytes, as they ought to be. */
 interface Model {
   readonly disk: Uint8Array
@@ -127,59 +94,6 @@ interface Model {
   readonly buffer: Uint8Array
   sizeBytes: number
   readOnly: boolean
-}
-
-interface Rig extends Machine {
-  readonly memory: PhysicalMemory
-  readonly disk: Disk
-  readonly file: File
-  readonly arenaFrame: number
-  readonly bufferFrame: number
-  readonly map: FakeMap
-}
-
-function makeRig(limits: Limits): Rig {
-  const machine = makeMachine()
-  const { kernel } = machine
-  const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 20, backing: 'plain' })
-  const device = createDevice(
-    { kernel, memory, iommu: null },
-    { name: 'ram', iommuMode: 'passthrough' },
-  )
-  device.bus.enabled = true
-  const tokens: DmabufTokenFactory = {
-    create() {
-      throw new Error('not used')
-    },
-  }
-  const disk = createRamDisk(
-    { kernel, memory, device, tokens },
-    {
-      name: 'ram0',
-      sizeBytes: DISK_BYTES,
-      limits: {
-        logicalBlockSizeBytes: limits.block,
-        dmaAlignmentMask: limits.dmaMask,
-        maxHwSectors: limits.maxHwSectors,
-        maxSegments: 64,
-      },
-    },
-  )
-  const flags = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
-  const file = createBlockDeviceFile({ kernel, disk }, { flags, maxIos: 2 })
-  const arenaFrame = memory.allocContiguous(ARENA_BYTES / PAGE_SIZE)
-  const bufferFrame = memory.allocContiguous(BUFFER_BYTES / PAGE_SIZE)
-  device.dma.mapSingle(bufferFrame * PAGE_SIZE, BUFFER_BYTES, DmaDirection.BIDIRECTIONAL)
-  device.dma.syncSingleForCpu(bufferFrame * PAGE_SIZE, BUFFER_BYTES, DmaDirection.BIDIRECTIONAL)
-  return {
-    ...machine,
-    memory,
-    disk,
-    file,
-    arenaFrame,
-    bufferFrame,
-    map: new PhysicalMap(bufferFrame),
-  }
 }
 
 /** Where the bytes of a transfer lie, in the arena or in the dma-buf. */

@@ -231,6 +231,24 @@ describe('zeroing', () => {
     close(opened)
   })
 
+  it('more than may be under way at once, also where the plug makes one request of it all', () => {
+    const limits = { maxHwSectors: 1 << 20, maxUserSectors: 1 << 20, maxSegments: 65_535 }
+    const opened = open({ zeroFrame: ZERO_FRAME, limits })
+    const { control, scheduler, disk } = opened
+    scheduler.runSync('zero', control.blkZeroOut(0, 100 << 20))
+    expect(disk.stats.bytesWritten).toBe(100 << 20)
+    close(opened)
+  })
+
+  it('the first of two errors is the one', () => {
+    const opened = open({ limits })
+    const { control, driver } = opened
+    driver.endStatus = (rq) => (rq.sector === 0 ? BlkStatus.MEDIUM : BlkStatus.NOSPC)
+    expect(codeOf(opened, () => control.blkZeroOut(0, 16_384))).toBe('ENODATA')
+    expect(ranges(opened)).toHaveLength(2)
+    close(opened)
+  })
+
   it('without a page of zeroes EOPNOTSUPP', () => {
     const opened = open()
     expect(codeOf(opened, () => opened.control.blkZeroOut(0, 512))).toBe('EOPNOTSUPP')

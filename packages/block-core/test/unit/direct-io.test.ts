@@ -263,6 +263,17 @@ describe('polled I/O', () => {
     closeFile(opened)
   })
 
+  it('whoever waits for the end polls nothing, and is not polled', () => {
+    const opened = openPolled(3)
+    const { io, driver } = opened
+    const kiocb = new Kiocb<Plug>(null)
+    kiocb.init(opened.file, 0)
+    kiocb.flags |= IocbFlags.HIPRI
+    expect(runOp(opened, io.readIterWait(kiocb, vecIter('kvec', apart(1, 512))))).toBe(512)
+    expect(driver.polled).toEqual([])
+    closeFile(opened)
+  })
+
   it('several bios, and disks without queues to poll, complete by themselves', () => {
     const opened = openPolled(3)
     const recorder = new KiocbRecorder()

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import {
+  createDevice,
+  createPhysicalMemory,
+  DmaDirection,
+  DmaSegmentTable,
+  PAGE_SIZE,
+  type PhysicalMemory,
+} from '@iolayers/dma-mapping'
+import { type File, OpenFlags } from '@iolayers/kernel'
+import {
+  createBlockDeviceFile,
+  createRamDisk,
+  type Disk,
+  type DmabufTokenFactory,
+} from '../src/index.ts'
+import { FakeMap, type Machine, makeMachine } from './support.ts'
+
+export const DISK_BYTES = 32 * PAGE_SIZE
+export const SLOTS = 6
+export const SLOT_PAGES = 4
+export const ARENA_BYTES = SLOTS * SLOT_PAGES * PAGE_SIZE
+export const BUFFER_BYTES = 8 * PAGE_SIZE
+
+export interface Limits {
+  readonly block: number
+  readonly dmaMask: number
+  readonly maxHwSectors: number
+}
+
+/** Two segments for the device, the later page range first. */
+export class PhysicalMap extends FakeMap {
+  readonly table: DmaSegmentTable
+
+  constructor(frame: number) {
+    super(BUFFER_BYTES, 14)
+    const half = BUFFER_BYTES / 2
+    const addresses = Float64Array.of(frame * PAGE_SIZE + half, frame * PAGE_SIZE)
+    this.table = new DmaSegmentTable(addresses, Float64Array.of(0, half, 2 * half))
+  }
+
+  override tryGetActive(): DmaSegmentTable | null {
+    return super.tryGetActive() === null ? null : this.table
+  }
+}
+
+export interface Rig extends Machine {
+  readonly memory: PhysicalMemory
+  readonly disk: Disk
+  readonly file: File
+  readonly arenaFrame: number
+  readonly bufferFrame: number
+  readonly map: FakeMap
+}
+
+export function makeRig(limits: Limits): Rig {
+  const machine = makeMachine()
+  const { kernel } = machine
+  const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 20, backing: 'plain' })
+  const device = createDevice(
+    { kernel, memory, iommu: null },
+    { name: 'ram', iommuMode: 'passthrough' },
+  )
+  device.bus.enabled = true
+  const tokens: DmabufTokenFactory = {
+    create() {
+      throw new Error('not used')
+    },
+  }
+  const disk = createRamDisk(
+    { kernel, memory, device, tokens },
+    {
+      name: 'ram0',
+      sizeBytes: DISK_BYTES,
+      limits: {
+        logicalBlockSizeBytes: limits.block,
+        dmaAlignmentMask: limits.dmaMask,
+        maxHwSectors: limits.maxHwSectors,
+        maxSegments: 64,
+      },
+    },
+  )
+  const flags = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
+  const file = createBlockDeviceFile({ kernel, disk }, { flags, maxIos: 2 })
+  const arenaFrame = memory.allocContiguous(ARENA_BYTES / PAGE_SIZE)
+  const bufferFrame = memory.allocContiguous(BUFFER_BYTES / PAGE_SIZE)
+  device.dma.mapSingle(bufferFrame * PAGE_SIZE, BUFFER_BYTES, DmaDirection.BIDIRECTIONAL)
+  device.dma.syncSingleForCpu(bufferFrame * PAGE_SIZE, BUFFER_BYTES, DmaDirection.BIDIRECTIONAL)
+  return {
+    ...machine,
+    memory,
+    disk,
+    file,
+    arenaFrame,
+    bufferFrame,
+    map: new PhysicalMap(bufferFrame),
+  }
+}
