@@ -107,6 +107,24 @@ describe('sleepers', () => {
     expect([got.length, tags.activeQueues]).toEqual([3, 1])
   })
 
+  it('a claim that another user finds lapsed raises the shares for all', () => {
+    const { machine, tags, first, second, third } = setUp(24, 3)
+    const mine = [take(tags, the(third), 1), take(tags, first, 12), take(tags, the(second), 12)]
+    for (const tag of mine[0] ?? []) tags.put(the(third), tag)
+    take(tags, the(second), 4)
+    expect([take(tags, the(third), 1), tags.free]).toEqual([[], 0])
+    for (const tag of (mine[1] ?? []).slice(0, 4)) tags.put(first, tag)
+    for (const tag of (mine[2] ?? []).slice(0, 4)) tags.put(the(second), tag)
+    const got: number[] = []
+    sleepFor(machine, tags, first, got)
+    expect([got, tags.free, tags.activeQueues]).toEqual([[], 8, 3])
+    machine.scheduler.advance(1_000_000_000)
+    expect(got).toEqual([])
+    expect(take(tags, the(second), 1)).toHaveLength(1)
+    machine.scheduler.runReady()
+    expect([got.length, tags.activeQueues]).toEqual([1, 2])
+  })
+
   it('leave when their hardware queue goes, and others get what they were woken for', () => {
     const { machine, tags, first, second } = setUp(2, 2)
     const mine = take(tags, first, 2)
