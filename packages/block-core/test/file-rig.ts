@@ -18,11 +18,11 @@ import {
 } from '../src/index.ts'
 import { FakeMap, type Machine, makeMachine } from './support.ts'
 
-export const DISK_BYTES = 32 * PAGE_SIZE
-export const SLOTS = 6
-export const SLOT_PAGES = 4
-export const ARENA_BYTES = SLOTS * SLOT_PAGES * PAGE_SIZE
-export const BUFFER_BYTES = 8 * PAGE_SIZE
+export const DISK_BYTES: number = 32 * PAGE_SIZE
+export const SLOTS: number = 6
+export const SLOT_PAGES: number = 4
+export const ARENA_BYTES: number = SLOTS * SLOT_PAGES * PAGE_SIZE
+export const BUFFER_BYTES: number = 8 * PAGE_SIZE
 
 export interface Limits {
   readonly block: number
