@@ -16,6 +16,8 @@ export { BioFlag, bioClearFlag, bioFlagged, bioSetFlag } from './bio/bio-flags.t
 export { BioSet } from './bio/bio-set.ts'
 export { BvecIter, bvecIterAdvance, bvecIterPeek } from './bio/bvec-iter.ts'
 export { BlkStatus, blkStatusText, blkStatusToErrno, errnoToBlkStatus } from './blk-status.ts'
+export { type BioDisk, type BioDiskInit, type BioDriver, createBioDisk } from './disk/bio-disk.ts'
+export type { BioBasedDisk, BioSubmission } from './disk/bio-submission.ts'
 export { createDisk, type DiskInit } from './disk/blk-disk.ts'
 export type { Disk, RequestQueue } from './disk/disk.ts'
 export type { DiskStats } from './disk/disk-stats.ts'
@@ -86,7 +88,19 @@ export {
 export type { TagUser } from './mq/tag-user.ts'
 export { blkMqUpdateNrHwQueues } from './mq/update-nr-hw-queues.ts'
 export { blkMqUpdateNrRequests } from './mq/update-nr-requests.ts'
+export { Badblocks, type BadRange } from './null-blk/badblocks.ts'
+export {
+  createFaultAttr,
+  FaultAttr,
+  type FaultAttrInit,
+  type FaultInjector,
+  setupFaultAttr,
+} from './null-blk/fault-attr.ts'
+export { createNullBlk, type NullBlk, type NullBlkComponents } from './null-blk/null-blk.ts'
+export { type NullBlkInit, NullIrqMode } from './null-blk/null-blk-init.ts'
+export { createNullBlkTags, type NullBlkTags } from './null-blk/null-blk-tags.ts'
 export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
+export type { CpuMemory } from './ram-disk/sector-store.ts'
 export {
   opIsFlush,
   opIsWrite,

@@ -72,7 +72,7 @@ class ObserverClients {
   attach(stack: Stack): void {
     this.#stack = stack
     // What is in flight when somebody looks was sent before: its age is known only if it was noted then.
-    for (const { disk } of stack.sides) disk.queue.tagSet.stampRequests()
+    for (const { disk } of stack.sides) disk.queue.tagSet?.stampRequests()
     for (const waiting of this.#waiting) this.#serve(stack, waiting)
     this.#waiting = []
   }

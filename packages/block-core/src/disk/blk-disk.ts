@@ -41,6 +41,7 @@ class BlkDisk implements Disk, TagSetQueue {
   readonly limits: QueueLimits
   readonly dmabuf: DmabufRegistrar | null
   readonly tagSet: TagSet
+  readonly bioBased: null
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
   readonly #sched: QueueSched
@@ -60,6 +61,7 @@ class BlkDisk implements Disk, TagSetQueue {
     this.#counters = new DiskCounters()
     this.#gate = new QueueGate(kernel, init.name)
     this.tagSet = tagSet
+    this.bioBased = null
     const shared = {
       kernel,
       disk: this,

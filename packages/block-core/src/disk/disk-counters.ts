@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { Request } from '../mq/request.ts'
 import { opIsWrite, ReqOp, reqOp } from '../req-flags.ts'
@@ -82,11 +83,24 @@ export class DiskCounters implements DiskStats {
     const bio = rq.bio
     if (bio === null) return
     if (bio.biIter.biSize === 0) this.flushes++
-    for (let each: typeof rq.bio = bio; each !== null; each = each.biNext) {
-      const op = reqOp(each.biOpf)
-      if (op === ReqOp.READ) this.#add(BYTES_READ, each.biIter.biSize)
-      else if (opIsWrite(op)) this.#add(BYTES_WRITTEN, each.biIter.biSize)
+    for (let each: typeof rq.bio = bio; each !== null; each = each.biNext) this.#addBytes(each)
+  }
+
+  /** The same for a bio of a disk without requests. @see block/blk-core.c bio_end_io_acct */
+  addBioCompletion(bio: Bio, status: BlkStatus): void {
+    this.#add(COMPLETIONS, 1)
+    if (status !== BlkStatus.OK) {
+      this.errors++
+      return
     }
+    if (bio.biIter.biSize === 0) this.flushes++
+    this.#addBytes(bio)
+  }
+
+  #addBytes(bio: Bio): void {
+    const op = reqOp(bio.biOpf)
+    if (op === ReqOp.READ) this.#add(BYTES_READ, bio.biIter.biSize)
+    else if (opIsWrite(op)) this.#add(BYTES_WRITTEN, bio.biIter.biSize)
   }
 
   #at(index: number): number {

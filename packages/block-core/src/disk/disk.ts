@@ -9,15 +9,17 @@ import type { IoschedTunables, SchedulerName } from '../elevator/elevator.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Plug } from '../mq/plug.ts'
 import type { TagSet } from '../mq/tag-set.ts'
+import type { BioBasedDisk } from './bio-submission.ts'
 import type { DiskStats } from './disk-stats.ts'
 
 /** The control side of a disk's queue. @see block/blk-mq.c */
 export interface RequestQueue {
-  readonly tagSet: TagSet
+  /** Null: the disk's driver takes bios, and there are no requests. */
+  readonly tagSet: TagSet | null
   /** No new request enters; returns when all that entered have ended. Calls nest. */
   freeze(): Op<void>
   unfreeze(): void
-  /** The driver's `queueRq` is not called any more; what is in flight may still end. Calls nest. */
+  /** The driver's `queueRq` is not called any more; what is in flight may still end. Calls nest. Does nothing where there is none. */
   quiesce(): void
   unquiesce(): void
   /** Gives the driver what it refused before. */
@@ -42,11 +44,13 @@ export interface Disk {
   readonly capacitySectors: number
   readonly readOnly: boolean
   readonly limits: QueueLimits
-  /** Requests that can be in flight at once. */
+  /** Requests that can be in flight at once; bios where there are no requests. */
   readonly nrRequests: number
   readonly queue: RequestQueue
   readonly dmabuf: DmabufRegistrar | null
   readonly stats: DiskStats
+  /** Not null: the driver takes bios, and this is how they come to it through other disks. */
+  readonly bioBased: BioBasedDisk | null
   /**
    * Never sleeps. OK: accepted; the bio ends by its `biEndIo`, exactly once, possibly before this returns. Anything else:
    * nothing was handed over and `biEndIo` will not be called. AGAIN where it would have to sleep: no tag, or a split.

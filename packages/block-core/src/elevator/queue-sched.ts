@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import { assert, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import type { BlockTrace } from '../disk/block-trace.ts'
 import type { Disk } from '../disk/disk.ts'
@@ -87,6 +87,7 @@ export class QueueSched {
   #host(): ElevatorHost {
     const { kernel, disk, counters, trace } = this.#home
     const { tagSet } = disk.queue
+    assert(tagSet !== null, 'a scheduler for a disk without requests')
     return {
       limits: disk.limits,
       noMerges: this.noMerges,

@@ -98,7 +98,7 @@ function find(walk: readonly Disk[], place: Place): InFlightRequest | null {
   for (; place.disk < walk.length; place.disk++, place.hctx = 0) {
     const disk = walk[place.disk]
     if (disk === undefined) return null
-    for (; place.hctx < disk.queue.tagSet.nrHwQueues; place.hctx++, place.tag = 0) {
+    for (; place.hctx < (disk.queue.tagSet?.nrHwQueues ?? 0); place.hctx++, place.tag = 0) {
       const found = findBusy(walk, place, disk)
       if (found !== null) return found
     }
@@ -108,7 +108,7 @@ function find(walk: readonly Disk[], place: Place): InFlightRequest | null {
 
 /** Disks share tags, and with host-wide tags hardware queues too: one has to be in use for this place. */
 function findBusy(walk: readonly Disk[], place: Place, disk: Disk): InFlightRequest | null {
-  const tags = disk.queue.tagSet.tagMaps[place.hctx]
+  const tags = disk.queue.tagSet?.tagMaps[place.hctx]
   if (tags === undefined) return null
   for (; place.tag < tags.requests.length; place.tag++) {
     const rq = tags.requests[place.tag]
@@ -146,7 +146,7 @@ export function createRequestSource(disks: () => Iterable<Disk>): RequestSource 
   return {
     begin() {
       const walk = [...disks()]
-      for (const disk of walk) disk.queue.tagSet.stampRequests()
+      for (const disk of walk) disk.queue.tagSet?.stampRequests()
       return InFlightRequest.first(walk)
     },
     next: (current) => current.following(),
