@@ -13,22 +13,23 @@ import { BlkStatus } from '../blk-status.ts'
 import { ReqIterator } from '../mq/req-iterator.ts'
 import type { Request } from '../mq/request.ts'
 import { ReqOp, reqOp, SECTOR_SIZE } from '../req-flags.ts'
+import type { SectorStore } from './sector-store.ts'
 
 const PAGE_SIZE = 4096
 
-/** Moves the bytes of a request between memory and an array of sectors. */
+/** Moves the bytes of a request between memory and the disk's pages. */
 export class RamDiskMover {
   readonly #memory: PhysicalMemory
   readonly #device: Device | null
-  readonly #sectors: Uint8Array
+  readonly #store: SectorStore
   readonly #iterator: ReqIterator
   readonly #run: BioVec
   readonly #range: BusRange
 
-  constructor(memory: PhysicalMemory, device: Device | null, sectors: Uint8Array) {
+  constructor(memory: PhysicalMemory, device: Device | null, store: SectorStore) {
     this.#memory = memory
     this.#device = device
-    this.#sectors = sectors
+    this.#store = store
     this.#iterator = new ReqIterator()
     this.#run = { frame: 0, offsetBytes: 0, lengthBytes: 0 }
     this.#range = new BusRange()
@@ -41,8 +42,10 @@ export class RamDiskMover {
         return rq.dmaSegments === null ? this.#moveRuns(rq) : this.#moveSegments(rq)
       case ReqOp.DISCARD:
       case ReqOp.WRITE_ZEROES: {
-        const start = rq.sector * SECTOR_SIZE
-        this.#sectors.fill(0, start, start + rq.dataBytes)
+        // Discards that were merged need not be neighbours.
+        for (let bio = rq.bio; bio !== null; bio = bio.biNext) {
+          this.#store.discard(bio.biIter.biSector * SECTOR_SIZE, bio.biIter.biSize)
+        }
         return BlkStatus.OK
       }
       default:
@@ -52,13 +55,13 @@ export class RamDiskMover {
 
   #moveRuns(rq: Request): BlkStatus {
     const run = this.#run
+    const isWrite = reqOp(rq.cmdFlags) === ReqOp.WRITE
     let at = rq.sector * SECTOR_SIZE
     this.#iterator.init(rq)
     while (this.#iterator.next(rq.dataBytes, run) > 0) {
-      const bytes = this.#sectors.subarray(at, at + run.lengthBytes)
       const addr = run.frame * PAGE_SIZE + run.offsetBytes
-      if (reqOp(rq.cmdFlags) === ReqOp.WRITE) this.#memory.read(addr, bytes)
-      else this.#memory.write(addr, bytes)
+      if (isWrite) this.#store.writeFrom(at, this.#memory, addr, run.lengthBytes)
+      else this.#store.readTo(at, this.#memory, addr, run.lengthBytes)
       at += run.lengthBytes
     }
     return BlkStatus.OK
@@ -89,11 +92,23 @@ export class RamDiskMover {
     dma.syncSingleForDevice(busAddr, length, direction)
     const access = isWrite ? BusAccess.READ : BusAccess.WRITE
     const moved = bus.translate(busAddr, length, access, this.#range)
-    const at = rq.sector * SECTOR_SIZE + done
-    const { bytes, offset } = this.#range
-    if (isWrite) this.#sectors.set(bytes.subarray(offset, offset + moved), at)
-    else bytes.set(this.#sectors.subarray(at, at + moved), offset)
+    this.#copy(isWrite, rq.sector * SECTOR_SIZE + done, moved)
     dma.syncSingleForCpu(busAddr, length, direction)
     return moved
+  }
+
+  /** Between the disk and what the bus led to. */
+  #copy(isWrite: boolean, position: number, length: number): void {
+    const { bytes, offset } = this.#range
+    for (let done = 0; done < length; ) {
+      const at = position + done
+      const from = offset + done
+      const page = isWrite
+        ? this.#store.viewToWrite(at, length - done)
+        : this.#store.view(at, length - done)
+      if (isWrite) page.set(bytes.subarray(from, from + page.length))
+      else bytes.set(page, from)
+      done += page.length
+    }
   }
 }

@@ -22,6 +22,7 @@ import { RqList } from '../mq/rq-list.ts'
 import { createTagSet } from '../mq/tag-set.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
 import { RamDiskMover } from './ram-disk-mover.ts'
+import { SectorStore } from './sector-store.ts'
 
 export interface RamDiskComponents {
   readonly kernel: Kernel
@@ -80,14 +81,14 @@ class RamDiskDriver implements BlkMqOps<null> {
 }
 
 /**
- * A disk that keeps its sectors in an array: the in-memory twin of a device, for tests of what is above it.
+ * A disk in memory, the twin of a device, for tests of what is above it. Its pages come into being when they are written, so that a large
+ * disk costs what is on it.
  * Data moves when the request is handed over. It copies by the CPU, for registered buffers through the device's bus.
  * @see drivers/block/brd.c
  */
 export function createRamDisk(components: RamDiskComponents, init: RamDiskInit): Disk {
   const { kernel, memory, device, tokens } = components
-  const sectors = new Uint8Array(init.sizeBytes)
-  const mover = new RamDiskMover(memory, device ?? null, sectors)
+  const mover = new RamDiskMover(memory, device ?? null, new SectorStore())
   const driver = new RamDiskDriver(kernel.scheduler, mover, init.completion !== 'inline')
   const tagSet = createTagSet(
     { kernel },
