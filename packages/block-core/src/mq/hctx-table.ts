@@ -8,6 +8,8 @@ import type { TagMap } from './tag-map.ts'
 import type { TagSet } from './tag-set.ts'
 import type { TagUser } from './tag-user.ts'
 
+const HCTX_TYPES = [HctxType.DEFAULT, HctxType.READ, HctxType.POLL] as const
+
 /** The hardware queues of a disk, and which of them takes what a CPU submits. */
 export class HctxTable {
   /** All, mapped or not. */
@@ -75,14 +77,14 @@ export class HctxTable {
   /** Sends submitters to hardware queues as the maps of the tag set say. @see block/blk-mq.c blk_mq_map_swqueue */
   mapSwqueue(): void {
     const { map: maps, nrCpus } = this.#tagSet
-    for (const hctx of this.hctxs) hctx.nrCtx = 0
     const byCpu: HwQueue[] = []
-    for (const type of [HctxType.DEFAULT, HctxType.READ, HctxType.POLL]) {
+    for (const type of HCTX_TYPES) {
       const map = maps[type]
       for (let cpu = 0; cpu < nrCpus; cpu++) {
-        byCpu.push(this.#hctxFor(map, cpu, type) ?? this.#fallback(byCpu, cpu))
+        byCpu.push(this.#hctxFor(map, cpu) ?? this.#fallback(byCpu, cpu))
       }
     }
+    for (const hctx of this.hctxs) nameKind(hctx, byCpu, nrCpus)
     this.#byCpu = byCpu
     this.#nrCpus = nrCpus
     this.#oneKind = maps.length === 1
@@ -127,13 +129,10 @@ export class HctxTable {
     hctx.tags.removeUser(hctx.tagUser)
   }
 
-  #hctxFor(map: BlkMqQueueMap | undefined, cpu: number, type: HctxType): HwQueue | null {
+  #hctxFor(map: BlkMqQueueMap | undefined, cpu: number): HwQueue | null {
     if (map === undefined || map.nrQueues === 0) return null
     const hctx = this.hctxs[map.mqMap[cpu] ?? -1]
     assert(hctx !== undefined, 'hctx table: a map names a queue that is not there')
-    if (hctx.type !== type) hctx.nrCtx = 0
-    hctx.type = type
-    hctx.nrCtx++
     return hctx
   }
 
@@ -143,4 +142,13 @@ export class HctxTable {
     assert(hctx !== undefined, 'hctx table: the default map has no queue')
     return hctx
   }
+}
+
+/** A queue that several kinds share is of the first of them, and counts each CPU once. */
+function nameKind(hctx: HwQueue, byCpu: readonly HwQueue[], nrCpus: number): void {
+  const at = byCpu.indexOf(hctx)
+  const cpus = new Set<number>()
+  for (const [index, each] of byCpu.entries()) if (each === hctx) cpus.add(index % nrCpus)
+  hctx.type = HCTX_TYPES[Math.floor(at / nrCpus)] ?? HctxType.DEFAULT
+  hctx.nrCtx = cpus.size
 }

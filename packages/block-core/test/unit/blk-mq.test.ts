@@ -616,6 +616,31 @@ describe('freeze, quiesce, death', () => {
     scheduler.runSync('again', disk.destroy())
   })
 
+  it('a destroyed disk has ended the fragments of submitters that waited, in whatever order they run', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const machine = makeMachine(seed)
+      const { scheduler } = machine
+      const driver = new ScriptedDriver(machine.kernel, () => 'hold')
+      const disk = makeDisk(machine.kernel, driver, { queueDepth: 1, limits: { maxHwSectors: 8 } })
+      const end = new EndRecorder()
+      disk.submitBio(readBio(0, end), null)
+      for (let i = 0; i < 3; i++) {
+        const bio = runBio({ op: ReqOp.READ, sector: 8, bytes: 16_384 }, end)
+        scheduler.spawn(`submitter ${i}`, disk.submitBioWait(bio, null))
+      }
+      scheduler.runReady()
+      const destroy = function* (): Op<void> {
+        yield* disk.destroy()
+        expect(end.ended).toHaveLength(4)
+      }
+      scheduler.spawn('destroy', destroy())
+      scheduler.runReady()
+      driver.releaseHeld()
+      tearDown(machine, disk)
+      expect(end.statuses.filter((status) => status === BlkStatus.IOERR)).toHaveLength(3)
+    }
+  })
+
   it('two disks over one tag set share its tags, and a tag stands for its request while it is busy', () => {
     const machine = makeMachine()
     const driver = new ScriptedDriver(machine.kernel, () => 'hold')

@@ -158,6 +158,27 @@ describe('the hardware queue of a bio', () => {
     }
   })
 
+  it('queues that two kinds share are of the first, and count each CPU once', () => {
+    const shared: MapQueues = (maps) => {
+      for (const map of maps) {
+        map.nrQueues = 2
+        blkMqMapQueues(map)
+      }
+    }
+    const { route, hctxs, done } = makeProbe({
+      nrHwQueues: 2,
+      nrCpus: 4,
+      nrMaps: 2,
+      mapQueues: shared,
+    })
+    expect([route(ReqOp.WRITE, 3), route(ReqOp.READ, 3)]).toEqual([1, 1])
+    expect(hctxs.map(({ type, nrCtx }) => [type, nrCtx])).toEqual([
+      [HctxType.DEFAULT, 2],
+      [HctxType.DEFAULT, 2],
+    ])
+    done()
+  })
+
   it('a queue that no CPU submits to stays unused', () => {
     const setup = { nrHwQueues: 4, nrCpus: 1, nrMaps: 2, mapQueues: kinds(3, 1) }
     const { route, hctxs, done } = makeProbe(setup)

@@ -123,6 +123,14 @@ describe('tags of several users', () => {
     expect(take(tags, the(second), 2)).toEqual([0])
   })
 
+  it('one tag beside reserved ones is not divided, whoever has those', () => {
+    const { tags, first, second } = setUp(6, 2, 5)
+    take(tags, the(second), 1)
+    take(tags, first, 5, true)
+    tags.put(the(second), 5)
+    expect([first.active, take(tags, first, 1)]).toEqual([5, [5]])
+  })
+
   it('one that found no tag keeps its claim for a second, and loses it then', () => {
     const { machine, tags, first, second } = setUp(16, 2)
     const all = take(tags, first, 99)

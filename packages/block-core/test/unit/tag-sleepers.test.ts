@@ -143,6 +143,21 @@ describe('sleepers', () => {
     expect([left, got.length]).toEqual([[true], 1])
   })
 
+  it('leave when their hardware queue goes, also where no tag is free', () => {
+    const { machine, tags, first, second } = setUp(2, 2)
+    take(tags, first, 2)
+    const left: number[] = []
+    const leave = function* (): Op<void> {
+      yield* tags.waitTag(the(second), false, never)
+      left.push(tags.free)
+    }
+    machine.scheduler.spawn('leaves', leave())
+    machine.scheduler.runReady()
+    tags.removeUser(the(second))
+    machine.scheduler.runReady()
+    expect(left).toEqual([0])
+  })
+
   it('one that gives up passes the wake on', () => {
     const { machine, tags, first, second } = setUp(2, 2)
     const mine = take(tags, first, 2)
