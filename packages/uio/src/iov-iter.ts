@@ -6,16 +6,22 @@ import type { BioVec, Iovec, Kvec } from './bio-vec.ts'
 import type { DmabufMap } from './dmabuf-map.ts'
 import { FOLIOQ_SLOTS, type FolioQueue } from './folio-queue.ts'
 import type { FolioXarray } from './folio-xarray.ts'
-import { iterAlignment, iterGapAlignment, iterIsAligned, iterNpages } from './iter-measure.ts'
+import {
+  iterAlignment,
+  iterGapAlignment,
+  iterIsAligned,
+  iterNpages,
+  iterSingleSegCount,
+} from './iter-measure.ts'
 import type { IovIterState } from './iter-state.ts'
 import { ITER_DEST, type IterDirection, IterType } from './iter-type.ts'
 import {
   folioqAdvance,
   folioqRevert,
-  folioqSlotBytes,
   peekFolioq,
   peekXarray,
   segmentAt,
+  segmentsRevert,
   writeRun,
 } from './iter-walk.ts'
 
@@ -178,8 +184,8 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
 
   /** Moves on by at most what is left. @see lib/iov_iter.c iov_iter_advance */
   advance(sizeBytes: number): void {
+    if (this.countBytes === 0) return
     const size = Math.min(sizeBytes, this.countBytes)
-    if (size === 0) return
     this.countBytes -= size
     if (this.#isFlat()) {
       this.offsetBytes += size
@@ -214,26 +220,11 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
       this.countBytes += unrollBytes
       return
     }
-    if (this.iterType === IterType.FOLIOQ) {
-      folioqRevert(this, unrollBytes - this.offsetBytes)
-      this.countBytes += unrollBytes
-      return
-    }
     assert(!this.#isFlat(), 'iov_iter revert: before the start')
-    let left = unrollBytes - this.offsetBytes
-    let index = this.segIndex
-    for (;;) {
-      assert(index > 0, 'iov_iter revert: before the start')
-      index -= 1
-      const length = segmentAt(this, index).lengthBytes
-      if (left <= length) {
-        this.segIndex = index
-        this.offsetBytes = length - left
-        this.countBytes += unrollBytes
-        return
-      }
-      left -= length
-    }
+    const beforeSegment = unrollBytes - this.offsetBytes
+    if (this.iterType === IterType.FOLIOQ) folioqRevert(this, beforeSegment)
+    else segmentsRevert(this, beforeSegment)
+    this.countBytes += unrollBytes
   }
 
   /** Leaves at most `countBytes`. */
@@ -273,10 +264,7 @@ export class IovIter<M extends DmabufMap = DmabufMap> {
    * says the whole size of a folio, also where the iterator stands in the middle of it. @see lib/iov_iter.c iov_iter_single_seg_count
    */
   singleSegCount(): number {
-    if (this.iterType === IterType.FOLIOQ) return folioqSlotBytes(this)
-    if (this.#isFlat() || this.iterType === IterType.DISCARD) return this.countBytes
-    if (this.countBytes === 0) return 0
-    return Math.min(segmentAt(this, this.segIndex).lengthBytes - this.offsetBytes, this.countBytes)
+    return iterSingleSegCount(this)
   }
 
   /**

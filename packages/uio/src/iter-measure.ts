@@ -4,7 +4,7 @@
 import { PAGE_SIZE } from '@iolayers/dma-mapping'
 import type { IovIter } from './iov-iter.ts'
 import { IterType } from './iter-type.ts'
-import { addressBits, lowBits, segmentAt } from './iter-walk.ts'
+import { addressBits, folioqSlotBytes, lowBits, segmentAt } from './iter-walk.ts'
 
 /** What the kernel says of iterators that gaps make no sense for: every bit set. */
 const NO_GAPS_KNOWN = 0xffff_ffff
@@ -67,6 +67,13 @@ export function iterIsAligned(iter: IovIter, addrMask: number, lenMask: number):
     skip = 0
   }
   return true
+}
+
+/** @see IovIter.singleSegCount */
+export function iterSingleSegCount(iter: IovIter): number {
+  if (iter.iterType === IterType.FOLIOQ) return folioqSlotBytes(iter)
+  if (!iter.hasVector || iter.countBytes === 0) return iter.countBytes
+  return Math.min(segmentAt(iter, iter.segIndex).lengthBytes - iter.offsetBytes, iter.countBytes)
 }
 
 /** @see IovIter.npages */

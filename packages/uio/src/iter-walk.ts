@@ -16,6 +16,23 @@ export function segmentAt(iter: IovIter, index: number): BioVec {
   return segment
 }
 
+/** Takes bytes back from the start of the current segment of a vector. @see lib/iov_iter.c iov_iter_revert */
+export function segmentsRevert(iter: IovIter, unrollBytes: number): void {
+  let left = unrollBytes
+  let index = iter.segIndex
+  for (;;) {
+    assert(index > 0, 'iov_iter revert: before the start')
+    index -= 1
+    const length = segmentAt(iter, index).lengthBytes
+    if (left <= length) {
+      iter.segIndex = index
+      iter.offsetBytes = length - left
+      return
+    }
+    left -= length
+  }
+}
+
 /** Moves the slot and the offset of a folio queue iterator; its count is the caller's. @see lib/iov_iter.c iov_iter_folioq_advance */
 export function folioqAdvance(iter: IovIter, sizeBytes: number): void {
   let queue = queueOf(iter)

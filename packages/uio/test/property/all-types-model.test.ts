@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
+
 import { PAGE_SIZE } from '@iolayers/dma-mapping'
 import { KernelError } from '@iolayers/kernel'
 import fc from 'fast-check'
@@ -10,6 +11,8 @@ import {
   copyFolioToIter,
   copyFromIter,
   copyFromIterFull,
+  copyPageFromIter,
+  copyPageToIter,
   copyToIter,
   copyToIterFull,
   dupIter,
@@ -27,14 +30,8 @@ import {
   userBackedIter,
   zeroIter,
 } from '../../src/index.ts'
-import {
-  type ByteModel,
-  buildWorld,
-  DMABUF_BYTES,
-  type Setup,
-  WALKED_PAGES,
-  type World,
-} from '../byte-model.ts'
+import { buildWorld, DMABUF_BYTES, type Setup, WALKED_PAGES, type World } from '../byte-model.ts'
+import { badFrameOf, check, same } from '../iter-checks.ts'
 
 const OPERATIONS = [
   'advance',
@@ -46,6 +43,7 @@ const OPERATIONS = [
   'copy',
   'copyFull',
   'zero',
+  'copyPage',
   'copyFolio',
   'extractBvecs',
   'extractPages',
@@ -91,78 +89,6 @@ const setups: fc.Arbitrary<Setup> = fc.record({
 const steps = fc.array(fc.tuple(fc.constantFrom(...OPERATIONS), size, fc.nat(9)), {
   maxLength: 12,
 })
-
-const badFrameOf = ({ iter, first, setup }: World): number =>
-  userBackedIter(iter) ? first + setup.badPage : -1
-
-/** The offset that an iterator without segments has to be aligned at. */
-function flatOffset({ iter, model, setup }: World): number {
-  if (iter.iterType === IterType.XARRAY) return iter.xarrayStartBytes + model.position
-  if (iter.iterType === IterType.DMABUF_MAP) return setup.startBytes + model.position
-  return iter.iterType === IterType.FOLIOQ ? model.intoSegment() : 0
-}
-
-function alignmentBits(world: World): { addresses: number; lengths: number } {
-  const { iter, model } = world
-  if (model.count === 0 || iter.iterType === IterType.DISCARD) return { addresses: 0, lengths: 0 }
-  if (iter.iterType > IterType.KVEC) return { addresses: flatOffset(world), lengths: model.count }
-  const bits = { addresses: 0, lengths: 0 }
-  for (const [address, length] of model.ranges()) {
-    bits.addresses |= address
-    bits.lengths |= length
-  }
-  return bits
-}
-
-function expectedPages(world: World): number {
-  const { iter, model } = world
-  if (model.count === 0 || iter.iterType === IterType.DISCARD) return 0
-  const ranges =
-    iter.iterType > IterType.KVEC ? [[flatOffset(world), model.count] as const] : model.ranges()
-  return ranges.reduce(
-    (sum, [at, length]) =>
-      sum + Math.floor((at + length - 1) / PAGE_SIZE) - Math.floor(at / PAGE_SIZE) + 1,
-    0,
-  )
-}
-
-function expectedSingle({ iter, model }: World): number {
-  const vector = iter.hasVector
-  if (vector && iter.segments[iter.segIndex]?.lengthBytes === 0) return 0
-  if (vector || iter.iterType === IterType.FOLIOQ) return model.ranges()[0]?.[1] ?? 0
-  return model.count
-}
-
-function check(world: World): void {
-  const { iter, model } = world
-  expect(iter.countBytes).toBe(model.count)
-  const { addresses, lengths } = alignmentBits(world)
-  expect(iter.alignment()).toBe(addresses | lengths)
-  for (const [a, l] of [
-    [511, 511],
-    [4095, 3],
-    [3, 4095],
-  ] as const) {
-    expect(iter.isAligned(a, l)).toBe((addresses & a) === 0 && (lengths & l) === 0)
-  }
-  expect(iter.singleSegCount()).toBe(expectedSingle(world))
-  if (iter.iterType === IterType.DMABUF_MAP) expect(() => iter.npages(1)).toThrow(KernelError)
-  else {
-    expect(iter.npages(1 << 20)).toBe(expectedPages(world))
-    expect(iter.npages(2)).toBe(Math.min(expectedPages(world), 2))
-  }
-  if (iter.iterType === IterType.IOVEC) expect(iter.gapAlignment()).toBe(gaps(model))
-}
-
-function gaps(model: ByteModel): number {
-  const ranges = model.ranges()
-  let bits = 0
-  for (let i = 1; i < ranges.length; i += 1) {
-    const [address, length] = ranges[i - 1] ?? [0, 0]
-    bits |= (address + length) | (ranges[i]?.[0] ?? 0)
-  }
-  return bits
-}
 
 /** The memory as the model has it after `reached` bytes of `data` were written, or what it has there. */
 function expectWritten(world: World, before: Uint8Array, data: Uint8Array): void {
@@ -212,22 +138,42 @@ function zero(world: World, wanted: number): void {
 }
 
 function copyFolio(world: World, wanted: number, skip: number): void {
-  const { user, memory, iter, model } = world
+  const { user, iter } = world
   const folio = { frame: world.first + WALKED_PAGES, order: 1 }
   const length = Math.min(wanted, 2 * PAGE_SIZE - skip)
+  copyBlock(world, folio.frame * PAGE_SIZE + skip, length, () =>
+    iter.dataSource === ITER_DEST
+      ? copyFolioToIter(user, folio, skip, length, iter)
+      : copyFolioFromIter(user, folio, skip, length, iter),
+  )
+}
+
+function copyPage(world: World, wanted: number, skip: number): void {
+  const { user, iter } = world
+  const frame = world.first + WALKED_PAGES + 1
+  const length = Math.min(wanted, PAGE_SIZE - skip)
+  copyBlock(world, frame * PAGE_SIZE + skip, length, () =>
+    iter.dataSource === ITER_DEST
+      ? copyPageToIter(user, frame, skip, length, iter)
+      : copyPageFromIter(user, frame, skip, length, iter),
+  )
+}
+
+/** A copy between the iterator and `length` bytes at an address. */
+function copyBlock(world: World, address: number, length: number, run: () => number): void {
+  const { memory, iter, model } = world
   const reach = model.reach(length, badFrameOf(world))
-  const address = folio.frame * PAGE_SIZE + skip
-  const inFolio = new Uint8Array(reach)
+  const inBlock = new Uint8Array(reach)
   if (iter.dataSource === ITER_DEST) {
-    memory.read(address, inFolio)
+    memory.read(address, inBlock)
     const before = snapshot(world)
-    expect(copyFolioToIter(user, folio, skip, length, iter)).toBe(reach)
-    expectWritten(world, before, inFolio)
+    same('copied', run(), reach)
+    expectWritten(world, before, inBlock)
   } else {
     const expected = modelBytes(world, reach)
-    expect(copyFolioFromIter(user, folio, skip, length, iter)).toBe(reach)
-    memory.read(address, inFolio)
-    expect(Buffer.compare(inFolio, expected)).toBe(0)
+    same('copied', run(), reach)
+    memory.read(address, inBlock)
+    expect(Buffer.compare(inBlock, expected)).toBe(0)
   }
   model.position += reach
 }
@@ -337,6 +283,7 @@ interface Saved {
 function access(world: World, what: Operation, wanted: number, few: number): void {
   if (what === 'copy' || what === 'copyFull') copy(world, wanted, what === 'copyFull')
   else if (what === 'zero') zero(world, wanted)
+  else if (what === 'copyPage') copyPage(world, wanted, few * 400)
   else if (what === 'copyFolio') copyFolio(world, wanted, few * 700)
   else if (what === 'extractBvecs') extract(world, wanted, few)
   else if (what === 'extractPages') takePages(world, wanted, few, false)
@@ -351,7 +298,7 @@ function isRefused({ iter }: World, what: Operation): boolean {
   if (iter.iterType === IterType.DISCARD) return takes
   if (iter.iterType !== IterType.DMABUF_MAP) return false
   if (what === 'zero') return iter.dataSource === ITER_DEST
-  return takes || what === 'copy' || what === 'copyFull' || what === 'copyFolio'
+  return takes || what.startsWith('copy')
 }
 
 describe('every type of iterator against a byte array', () => {

@@ -55,11 +55,20 @@ const PAGE_RANGES_FLAT = PAGE_RANGES.map(
 )
 
 const pattern = (x: number): number => (x + (x >> 8) + (x >> 16)) & 0xff
-const patterned = (): Uint8Array => Uint8Array.from({ length: BUFFER_BYTES }, (_, i) => pattern(i))
+const PATTERNED: Uint8Array = Uint8Array.from({ length: BUFFER_BYTES }, (_, i) => pattern(i))
+const patterned = (): Uint8Array => PATTERNED.slice()
 
 /** The naive model: the offsets in the buffer that ranges name, one by one. */
-function offsetsOf(ranges: readonly (readonly [number, number])[]): number[] {
-  return ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => from + i))
+function offsetsOf(ranges: readonly (readonly [number, number])[]): Int32Array {
+  const offsets = new Int32Array(ranges.reduce((sum, [from, to]) => sum + to - from, 0))
+  let at = 0
+  for (const [from, to] of ranges) {
+    for (let i = from; i < to; i += 1) {
+      offsets[at] = i
+      at += 1
+    }
+  }
+  return offsets
 }
 
 /** A buffer; the pages of a scattered one are not in the order of their addresses. */
@@ -116,8 +125,7 @@ function imageOf(ranges: readonly (readonly [number, number])[]): Uint8Array {
   return image
 }
 
-const same = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function checkCopyToVector(kind: 'kvec' | 'bvec', ranges: typeof RANGES): void {
   const buf = buffer(kind === 'bvec')
@@ -198,10 +206,11 @@ function checkCopyFromFolios(caseOf: (buf: Buffer) => FolioCase): void {
 }
 
 /** Takes all pages of an iterator, and returns the offsets in the buffer of the bytes that they hold. */
-function drainPages(buf: Buffer, iter: IovIter): number[] {
+function drainPages(buf: Buffer, iter: IovIter): Int32Array {
   const pageOf = new Map(buf.frames.map((frame, page) => [frame, page]))
   const pages = new PageList()
-  const offsets: number[] = []
+  const offsets = new Int32Array(iter.countBytes)
+  let got = 0
   while (iter.countBytes > 0) {
     const before = iter.countBytes
     pages.offsetBytes = -1
@@ -216,14 +225,15 @@ function drainPages(buf: Buffer, iter: IovIter): number[] {
     for (let i = 0; i < taken; i += 1) {
       const at = pages.offsetBytes + i
       const page = pageOf.get(pages.frames[Math.floor(at / PAGE_SIZE)] ?? -1) ?? -1
-      offsets.push(page * PAGE_SIZE + (at % PAGE_SIZE))
+      offsets[got + i] = page * PAGE_SIZE + (at % PAGE_SIZE)
     }
+    got += taken
   }
   return offsets
 }
 
-const equalLists = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((value, i) => value === b[i])
+const equalLists = (a: Int32Array, b: Int32Array): boolean =>
+  Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer)) === 0
 
 function checkExtractVector(kind: 'kvec' | 'bvec', ranges: typeof RANGES): void {
   const buf = buffer(kind === 'bvec')
