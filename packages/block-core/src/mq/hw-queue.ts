@@ -68,6 +68,7 @@ export class HwQueue implements BlkMqHwCtx {
   readonly #runCall: DeferredCall
   readonly #runTimer: Timer
   #running: boolean
+  #runAgain: boolean
 
   constructor(home: HwQueueHome, ops: BlkMqOps, place: HwQueuePlace) {
     const { kernel, disk } = home
@@ -92,6 +93,7 @@ export class HwQueue implements BlkMqHwCtx {
       this.#run(),
     )
     this.#running = false
+    this.#runAgain = false
   }
 
   get nrActive(): number {
@@ -231,7 +233,12 @@ export class HwQueue implements BlkMqHwCtx {
 
   /** What the driver refused goes first; while it has no resources the scheduler keeps the rest, and can still sort it. */
   #run(): void {
-    if (this.#running || this.#gate.quiesced) return
+    if (this.#gate.quiesced) return
+    if (this.#running) {
+      // Another CPU is at it, and may have passed what this run is for.
+      this.#runAgain = true
+      return
+    }
     const { elevator } = this.#sched
     this.#running = true
     if (!this.#dispatch.isEmpty) {
@@ -241,6 +248,9 @@ export class HwQueue implements BlkMqHwCtx {
     if (elevator !== null) this.#dispatchSched(elevator)
     this.#running = false
     if (this.#dispatch.isEmpty) this.#runTimer.cancel()
+    if (!this.#runAgain) return
+    this.#runAgain = false
+    this.kick()
   }
 
   /** Flushes and passthrough requests go around the scheduler. @see block/blk-mq.c blk_mq_insert_request */
