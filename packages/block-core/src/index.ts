@@ -111,3 +111,15 @@ export {
   SECTOR_SHIFT,
   SECTOR_SIZE,
 } from './req-flags.ts'
+export {
+  createLinearDisk,
+  type LinearDiskInit,
+  type LinearTarget,
+} from './stacked/linear-disk.ts'
+export {
+  createStackedDisk,
+  type StackedDiskComponents,
+  type StackedDiskInit,
+} from './stacked/stacked-disk.ts'
+export type { StackedPlace, StackedTarget } from './stacked/stacked-target.ts'
+export { createStripedDisk, type StripedDiskInit } from './stacked/striped-disk.ts'
