@@ -120,6 +120,22 @@ describe('iterators over memory', () => {
     expect(() => iter.revert(1)).toThrow('before the start')
   })
 
+  it('an advance of nothing steps over empty segments, and past the end there is nothing', () => {
+    const iter = new IovIter()
+    iter.initIovec(ITER_DEST, [vec(1, 0, 0), vec(3, 0, 0), vec(4, 0, 50)], 3, 50)
+    expect([iter.nrSegs, iter.singleSegCount()]).toEqual([3, 0])
+    iter.advance(0)
+    expect([iter.nrSegs, iter.singleSegCount(), iter.countBytes]).toEqual([1, 50, 50])
+    iter.advance(51)
+    expect([iter.nrSegs, iter.countBytes, iter.alignment(), iter.npages(9)]).toEqual([0, 0, 0, 0])
+    iter.advance(0)
+    expect([iter.nrSegs, iter.countBytes, iter.isAligned(4095, 4095)]).toEqual([0, 0, true])
+    iter.initIovec(ITER_DEST, [], 0, 0)
+    iter.advance(1)
+    expect([iter.nrSegs, iter.countBytes, iter.singleSegCount()]).toEqual([0, 0, 0])
+    expect(() => iter.revert(1)).toThrow('before the start')
+  })
+
   it('reports an iovec, a ubuf and a bvec by their own types', () => {
     const iter = new IovIter()
     iter.initUbuf(ITER_SOURCE, 3, 16, 32)

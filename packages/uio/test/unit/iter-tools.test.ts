@@ -188,6 +188,15 @@ describe('pages taken from an iterator', () => {
     expect(list(iovIterExtractPages(iter, pages, 1 << 20, 0))).toEqual([0, 0, []])
   })
 
+  it('a bio vector ends a list of pages where the next segment starts inside a page', () => {
+    const segments = [vec(2, 0, 4096), vec(9, 512, 4096), vec(4, 0, 10)]
+    const iter = new IovIter()
+    iter.initBvec(ITER_DEST, segments, 3, 8202)
+    expect(list(iovIterExtractPages(iter, pages, 1 << 20, 8))).toEqual([4096, 0, [2]])
+    expect(list(iovIterExtractPages(iter, pages, 1 << 20, 8))).toEqual([4096, 512, [9, 10]])
+    expect(list(iovIterExtractPages(iter, pages, 1 << 20, 8))).toEqual([10, 0, [4]])
+  })
+
   it('says which of them the kernel would pin, and refuses what has none', () => {
     const iter = iovec([vec(1, 0, 1)])
     expect(iovIterExtractWillPin(iter)).toBe(true)
