@@ -10,6 +10,7 @@ export {
   type TokenFactoryInit,
 } from './token-factory.ts'
 export type {
+  ListableToken,
   ListedMap,
   ListedToken,
   ListedTokenFields,

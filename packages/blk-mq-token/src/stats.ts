@@ -3,7 +3,7 @@
 
 /** What a token factory has done, summed over all of its tokens. Counts only ever grow, except the `Live` ones. */
 export interface DmabufTokenStats {
-  /** Registrations made. */
+  /** Registrations made, those with stacked devices and those below them. */
   tokens: number
   /** Registrations not yet released. */
   tokensLive: number
@@ -13,6 +13,10 @@ export interface DmabufTokenStats {
   mapsLost: number
   /** Generations whose device addresses are still mapped. */
   mapsLive: number
+  /** Generations of stacked tokens published. */
+  stackedMapsMade: number
+  /** Generations of stacked tokens that ended because a child's did. */
+  stackedMapsLost: number
   /** Times a driver asked for `active` on a generation that was already dead. */
   staleRefusals: number
   /** Drain fences handed to a reservation object. */
@@ -28,6 +32,8 @@ export function createStats(): DmabufTokenStats {
     mapsMade: 0,
     mapsLost: 0,
     mapsLive: 0,
+    stackedMapsMade: 0,
+    stackedMapsLost: 0,
     staleRefusals: 0,
     drainFences: 0,
     drainFallbacks: 0,

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { DmabufToken, DmabufTokenFactory } from '@iolayers/block-core'
+import type {
+  DmabufRegistrar,
+  DmabufToken,
+  DmabufTokenFactory,
+  StackedTokenFactory,
+} from '@iolayers/block-core'
 import type { DmaBuf } from '@iolayers/dma-buf'
 import type { Device, DmaDirection } from '@iolayers/dma-mapping'
 import type { Kernel, Op } from '@iolayers/kernel'
 import { type InvalidationPolicyName, invalidationPolicy } from './invalidation.ts'
+import { releaseAll, StackedToken } from './stacked-token.ts'
 import { createStats, type DmabufTokenStats } from './stats.ts'
 import { Token, type TokenTracepoints } from './token.ts'
 import { TokenList } from './token-list.ts'
-import { createTokenSource, type TokenSource } from './token-source.ts'
+import { createTokenSource, type ListableToken, type TokenSource } from './token-source.ts'
 
 const DEFAULT_TIMEOUT_NS = 30e9
 
@@ -27,7 +33,7 @@ export interface TokenFactoryComponents {
 }
 
 /** Makes tokens, and counts what they do. */
-export interface CountingTokenFactory extends DmabufTokenFactory {
+export interface CountingTokenFactory extends DmabufTokenFactory, StackedTokenFactory {
   readonly stats: Readonly<DmabufTokenStats>
   /** The tokens that have not been released, to iterate over. */
   readonly source: TokenSource
@@ -47,7 +53,7 @@ export function createDmabufTokenFactory(
   const trace = createTracepoints(kernel)
   const policyName = init.policy ?? 'fence'
   const policy = invalidationPolicy(policyName)
-  const list = new TokenList<Token>()
+  const list = new TokenList<ListableToken>()
   const timeoutNs = init.timeoutNs ?? DEFAULT_TIMEOUT_NS
   const allocFenceContext = (): number => fences.fenceContextAlloc(1)
   return {
@@ -58,6 +64,21 @@ export function createDmabufTokenFactory(
         { kernel, device, dmabuf, stats, trace, allocFenceContext, list },
         { direction, policy, policyName, timeoutNs },
       )
+    },
+    *createStacked(
+      name: string,
+      lowers: readonly DmabufRegistrar[],
+      dmabuf: DmaBuf,
+      direction: DmaDirection,
+    ): Op<DmabufToken> {
+      const children: DmabufToken[] = []
+      try {
+        for (const lower of lowers) children.push(yield* lower.createDmabufToken(dmabuf, direction))
+      } catch (error) {
+        yield* releaseAll(children)
+        throw error
+      }
+      return new StackedToken({ kernel, stats, list, name, dmabuf }, children, direction)
     },
   }
 }

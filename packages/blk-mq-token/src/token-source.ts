@@ -4,9 +4,7 @@
 // The registrations as a list that can be walked while I/O goes on: what a BPF iterator target is made over. An item is a copy with the
 // number of its token: a token has no reference to take, and whoever releases one must not wait for a reader.
 
-import { dmaDirectionName } from '@iolayers/dma-mapping'
 import type { InvalidationPolicyName } from './invalidation.ts'
-import type { Token } from './token.ts'
 import type { TokenList } from './token-list.ts'
 
 /**
@@ -20,10 +18,10 @@ export interface ListedMap {
   readonly generation: number
   /** Software references, with the two for being published and being mapped. */
   readonly refs: number
-  /** Requests that may be doing DMA. */
-  readonly active: number
-  /** Ranges of device addresses. */
-  readonly segments: number
+  /** Requests that may be doing DMA; null for a stacked map, which has none of its own. */
+  readonly active: number | null
+  /** Ranges of device addresses; null for a stacked map. */
+  readonly segments: number | null
   /** The power of two that every segment is a multiple of. */
   readonly granuleBytes: number
 }
@@ -32,12 +30,15 @@ export interface ListedMap {
 export interface ListedTokenFields {
   /** From 1, in the order of registration; unlike for all tokens of a factory. */
   readonly id: number
+  /** The token of the stacked device that this one belongs to. */
+  readonly parent: number | null
   readonly device: string
   /** Of the dma-buf. */
   readonly inode: number
   readonly sizeBytes: number
   readonly direction: string
-  readonly policy: InvalidationPolicyName
+  /** `stacked`: its maps are over those of its children, and each child has a policy. */
+  readonly policy: InvalidationPolicyName | 'stacked'
   readonly state: TokenState
   /** Generations made so far. */
   readonly generations: number
@@ -46,20 +47,26 @@ export interface ListedTokenFields {
   readonly map: ListedMap | null
 }
 
+/** What can be listed. */
+export interface ListableToken {
+  readonly id: number
+  describe(): ListedTokenFields
+}
+
 /** An item of a walk. */
 export class ListedToken {
   fields: ListedTokenFields
-  readonly #token: Token
+  readonly #token: ListableToken
 
-  constructor(token: Token) {
+  constructor(token: ListableToken) {
     this.#token = token
-    this.fields = describe(token)
+    this.fields = token.describe()
   }
 
   /** Copies anew; false when the registration is over. */
-  refresh(tokens: TokenList<Token>): boolean {
+  refresh(tokens: TokenList<ListableToken>): boolean {
     const live = tokens.has(this.#token)
-    if (live) this.fields = describe(this.#token)
+    if (live) this.fields = this.#token.describe()
     return live
   }
 }
@@ -81,8 +88,8 @@ export interface TokenSource {
   show(item: ListedToken): string
 }
 
-export function createTokenSource(tokens: TokenList<Token>): TokenSource {
-  const itemOf = (token: Token | null): ListedToken | null =>
+export function createTokenSource(tokens: TokenList<ListableToken>): TokenSource {
+  const itemOf = (token: ListableToken | null): ListedToken | null =>
     token === null ? null : new ListedToken(token)
   return {
     begin: () => itemOf(tokens.newest()),
@@ -93,40 +100,10 @@ export function createTokenSource(tokens: TokenList<Token>): TokenSource {
   }
 }
 
-function describe(token: Token): ListedTokenFields {
-  const { id, deviceName, dmabuf, direction, policyName, state, generations, mapsLive } = token
-  const map = token.published
-  return {
-    id,
-    device: deviceName,
-    inode: dmabuf.inode,
-    sizeBytes: dmabuf.sizeBytes,
-    direction: dmaDirectionName(direction),
-    policy: policyName,
-    state,
-    generations,
-    mapsLive,
-    map:
-      map === null
-        ? null
-        : {
-            generation: map.generation,
-            refs: map.refs,
-            active: map.active,
-            segments: map.segmentCount,
-            granuleBytes: 2 ** map.granuleShift,
-          },
-  }
-}
-
 function formatToken(token: ListedTokenFields): string {
-  const { id, device, inode, sizeBytes, direction, policy, state, generations, mapsLive } = token
-  const map = token.map ?? {
-    generation: '-',
-    refs: '-',
-    active: '-',
-    segments: '-',
-    granuleBytes: '-',
-  }
-  return `id=${id} dev=${device} inode=${inode} bytes=${sizeBytes} direction=${direction} policy=${policy} state=${state} generations=${generations} maps=${mapsLive} generation=${map.generation} refs=${map.refs} active=${map.active} segments=${map.segments} granule=${map.granuleBytes}\n`
+  const { id, parent, device, inode, sizeBytes, direction, policy, state } = token
+  const registration = `id=${id} parent=${parent ?? '-'} dev=${device} inode=${inode} bytes=${sizeBytes} direction=${direction} policy=${policy}`
+  const { generations, mapsLive, map } = token
+  const current = `generation=${map?.generation ?? '-'} refs=${map?.refs ?? '-'} active=${map?.active ?? '-'} segments=${map?.segments ?? '-'} granule=${map?.granuleBytes ?? '-'}`
+  return `${registration} state=${state} generations=${generations} maps=${mapsLive} ${current}\n`
 }

@@ -10,6 +10,7 @@ import {
   buildDmaSegmentTable,
   type Device,
   type DmaDirection,
+  dmaDirectionName,
   type SgTable,
 } from '@iolayers/dma-mapping'
 import {
@@ -24,7 +25,7 @@ import type { InvalidationPolicy, InvalidationPolicyName } from './invalidation.
 import { type GenerationOwner, MapGeneration } from './map-generation.ts'
 import type { DmabufTokenStats } from './stats.ts'
 import type { TokenList } from './token-list.ts'
-import type { TokenState } from './token-source.ts'
+import type { ListableToken, ListedTokenFields, TokenState } from './token-source.ts'
 
 export interface TokenTracepoints {
   readonly mapCreate: Tracepoint
@@ -41,7 +42,7 @@ export interface TokenComponents {
   readonly trace: TokenTracepoints
   readonly allocFenceContext: () => number
   /** Where it is to be found until it is released. */
-  readonly list: TokenList<Token>
+  readonly list: TokenList<ListableToken>
 }
 
 export interface TokenInit {
@@ -51,16 +52,16 @@ export interface TokenInit {
   readonly timeoutNs: number
 }
 
-export class Token implements DmabufToken, GenerationOwner {
+export class Token implements DmabufToken, GenerationOwner, ListableToken {
   readonly kernel: Kernel
   readonly dmabuf: DmaBuf
   readonly attachment: DmaBufAttachment
   readonly direction: DmaDirection
   readonly stats: DmabufTokenStats
   readonly id: number
-  readonly policyName: InvalidationPolicyName
   readonly #components: TokenComponents
   readonly #policy: InvalidationPolicy
+  readonly #policyName: InvalidationPolicyName
   readonly #timeoutNs: number
   readonly #released: Completion
   /** Killed generations that may still have DMA in flight. */
@@ -78,9 +79,9 @@ export class Token implements DmabufToken, GenerationOwner {
     this.direction = init.direction
     this.stats = components.stats
     this.id = components.list.nextId()
-    this.policyName = init.policyName
     this.#components = components
     this.#policy = init.policy
+    this.#policyName = init.policyName
     this.#timeoutNs = init.timeoutNs
     this.#released = new Completion(this.kernel.scheduler, 'dmabuf token release')
     this.#undrained = new Set()
@@ -106,28 +107,33 @@ export class Token implements DmabufToken, GenerationOwner {
     this.#parent = parent
   }
 
-  get parentId(): number | null {
-    return this.#parent === null ? null : this.#parent.id
+  describe(): ListedTokenFields {
+    const map = this.#published
+    return {
+      id: this.id,
+      parent: this.#parent?.id ?? null,
+      device: this.#components.device.name,
+      inode: this.dmabuf.inode,
+      sizeBytes: this.sizeBytes,
+      direction: dmaDirectionName(this.direction),
+      policy: this.#policyName,
+      state: this.#state,
+      generations: this.#generations,
+      mapsLive: this.#mapped.size,
+      map:
+        map === null
+          ? null
+          : {
+              generation: map.generation,
+              refs: map.refs,
+              active: map.active,
+              segments: map.segmentCount,
+              granuleBytes: 2 ** map.granuleShift,
+            },
+    }
   }
 
-  get deviceName(): string {
-    return this.#components.device.name
-  }
-
-  /** The current map, without a reference: for a look in one uninterrupted piece. */
-  get published(): MapGeneration | null {
-    return this.#published
-  }
-
-  get generations(): number {
-    return this.#generations
-  }
-
-  get mapsLive(): number {
-    return this.#mapped.size
-  }
-
-  get state(): TokenState {
+  get #state(): TokenState {
     if (this.#closing) return 'releasing'
     if (this.#published !== null) return 'mapped'
     if (this.#undrained.size > 0) return 'draining'

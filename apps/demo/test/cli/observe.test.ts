@@ -132,7 +132,7 @@ describe('a copy that is observed', () => {
     }))
     expect(tokens).toEqual(expected)
     const { stdout } = await iter('dmabuf_token')
-    expect(stdout.match(/^id=\d dev=nvme[01] inode=\d bytes=131072 .*state=mapped/gm)).toHaveLength(
+    expect(stdout.match(/^id=\d parent=- dev=nvme[01] inode=\d bytes=131072 .*state=mapped/gm)).toHaveLength(
       6,
     )
     await stop(copy, 'SIGINT')

@@ -44,6 +44,7 @@ describe('the source of tokens', () => {
     const { inode } = one.dmabuf
     expect(item.fields).toEqual({
       id: 1,
+      parent: null,
       device: 'dev',
       inode,
       sizeBytes: SIZE,
@@ -55,7 +56,7 @@ describe('the source of tokens', () => {
       map: null,
     })
     expect(source.show(item)).toBe(
-      `id=1 dev=dev inode=${inode} bytes=${SIZE} direction=BIDIRECTIONAL policy=fence state=unmapped generations=0 maps=0 generation=- refs=- active=- segments=- granule=-\n`,
+      `id=1 parent=- dev=dev inode=${inode} bytes=${SIZE} direction=BIDIRECTIONAL policy=fence state=unmapped generations=0 maps=0 generation=- refs=- active=- segments=- granule=-\n`,
     )
     const map = world.scheduler.runSync('map', one.token.getMap())
     const segments = map.tryGetActive()

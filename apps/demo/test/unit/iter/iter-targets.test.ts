@@ -143,8 +143,8 @@ describe('the iterators of a stack', () => {
         { ...token, id: 1, inode: 1, state: 'unmapped', generations: 0, mapsLive: 0, map: null },
       ])
       expect(seen.dmabuf_token.text.split('\n').map((line) => line.slice(0, 21))).toEqual([
-        'id=2 dev=nvme0 inode=',
-        'id=1 dev=nvme0 inode=',
+        'id=2 parent=- dev=nvme0 inode=',
+        'id=1 parent=- dev=nvme0 inode=',
         '',
       ])
       expect(stack.iterators.targetNames).toEqual(['dmabuf', 'request', 'dmabuf_token'])
