@@ -5,12 +5,14 @@ export { Bio, type BioEndIo } from './bio/bio.ts'
 export { BIO_MAX_VECS, bioIovIterGetPages, bioSetDmabuf, bioSetFromIter } from './bio/bio-build.ts'
 export {
   bioAdvance,
+  bioAllocClone,
   bioChain,
   bioEndio,
   bioEndWith,
   bioInitClone,
   bioRoot,
   bioSplitFront,
+  bioTryAllocClone,
 } from './bio/bio-chain.ts'
 export { BioFlag, bioClearFlag, bioFlagged, bioSetFlag } from './bio/bio-flags.ts'
 export { BioSet } from './bio/bio-set.ts'

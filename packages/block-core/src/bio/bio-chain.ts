@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, type Op } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
 import type { Bio, BioEndIo } from './bio.ts'
 import { BioFlag, bioClearFlag, bioFlagged, bioSetFlag } from './bio-flags.ts'
+import type { BioSet } from './bio-set.ts'
 import { bvecIterAdvance } from './bvec-iter.ts'
 
 /** Marks a bio whose end is its parent's business; `bioEndio` knows it by identity and walks up without recursion. */
@@ -29,12 +30,27 @@ export function bioInitClone(clone: Bio, source: Bio, endIo: BioEndIo): void {
   clone.biIoVec = source.biIoVec
   clone.biVcnt = source.biVcnt
   clone.biDmabufMap = source.biDmabufMap
+  clone.biOrigin = bioRoot(source)
+}
+
+/** A clone out of a pool, which takes it back when it is put; null when all are in use. See bioInitClone. */
+export function bioTryAllocClone(set: BioSet, source: Bio, endIo: BioEndIo): Bio | null {
+  const clone = set.tryAlloc()
+  if (clone !== null) bioInitClone(clone, source, endIo)
+  return clone
+}
+
+/** The same, waiting for a bio of the pool. See BioSet.alloc for who may wait. @see block/bio.c bio_alloc_clone */
+export function* bioAllocClone(set: BioSet, source: Bio, endIo: BioEndIo): Op<Bio> {
+  const clone = yield* set.alloc()
+  bioInitClone(clone, source, endIo)
+  return clone
 }
 
 /** Moves on by bytes, whatever the payload. @see block/bio.c bio_advance */
 export function bioAdvance(bio: Bio, sizeBytes: number): void {
   const iter = bio.biIter
-  iter.biSector += sizeBytes / SECTOR_SIZE
+  iter.biSector += Math.floor(sizeBytes / SECTOR_SIZE)
   if (bio.isDmabuf) {
     assert(sizeBytes <= iter.biSize, 'bio advanced past its end')
     iter.biBvecDone += sizeBytes
@@ -59,7 +75,7 @@ export function bioSplitFront(bio: Bio, frontBytes: number, front: Bio): void {
   assert(frontBytes % SECTOR_SIZE === 0, 'bio split: not at a sector')
   bioInitClone(front, bio, bioChainEndIo)
   front.biIter.biSize = frontBytes
-  front.biOrigin = bioRoot(bio)
+  front.biNrSegments = bio.biNrSegments
   bioAdvance(bio, frontBytes)
   bioChain(front, bio)
 }

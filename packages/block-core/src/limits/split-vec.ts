@@ -31,7 +31,10 @@ export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): 
     done = 0
     if (length === 0) continue
     if (misaligned(limits, addr, length)) return -Errno.EINVAL
-    if (previousEnd >= 0 && gapBetween(limits, previousEnd, addr)) return cutAt(bio, limits, bytes)
+    if (previousEnd >= 0 && gapBetween(limits, previousEnd, addr)) {
+      bio.biNrSegments = segments
+      return cutAt(bio, limits, bytes)
+    }
     const room = Math.min(length, maxBytes - bytes)
     let fitted = 0
     while (segments < limits.maxSegments && runGoesOn(limits, addr, fitted, room)) {
@@ -39,7 +42,10 @@ export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): 
       segments++
     }
     bytes += fitted
-    if (fitted < length) return cutAt(bio, limits, bytes)
+    if (fitted < length) {
+      bio.biNrSegments = segments
+      return cutAt(bio, limits, bytes)
+    }
     left -= length
     previousEnd = addr + length
   }
