@@ -13,6 +13,7 @@ import { type File, OpenFlags } from '@iolayers/kernel'
 import {
   createBlockDeviceFile,
   createRamDisk,
+  createStripedDisk,
   type Disk,
   type DmabufTokenFactory,
 } from '../src/index.ts'
@@ -49,13 +50,19 @@ export class PhysicalMap extends FakeMap {
 export interface Rig extends Machine {
   readonly memory: PhysicalMemory
   readonly disk: Disk
+  /** What lies below it, if it is striped. */
+  readonly lowers: readonly Disk[]
   readonly file: File
   readonly arenaFrame: number
   readonly bufferFrame: number
   readonly map: FakeMap
 }
 
-export function makeRig(limits: Limits): Rig {
+/** Chunks of a striped disk. */
+export const CHUNK_BYTES: number = PAGE_SIZE
+
+/** A file over a RAM disk, or over four of them, striped. */
+export function makeRig(limits: Limits, striped: boolean): Rig {
   const machine = makeMachine()
   const { kernel } = machine
   const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 20, backing: 'plain' })
@@ -69,19 +76,27 @@ export function makeRig(limits: Limits): Rig {
       throw new Error('not used')
     },
   }
-  const disk = createRamDisk(
-    { kernel, memory, device, tokens },
-    {
-      name: 'ram0',
-      sizeBytes: DISK_BYTES,
-      limits: {
-        logicalBlockSizeBytes: limits.block,
-        dmaAlignmentMask: limits.dmaMask,
-        maxHwSectors: limits.maxHwSectors,
-        maxSegments: 64,
+  const ramDisk = (name: string, sizeBytes: number): Disk =>
+    createRamDisk(
+      { kernel, memory, device, tokens },
+      {
+        name,
+        sizeBytes,
+        limits: {
+          logicalBlockSizeBytes: limits.block,
+          dmaAlignmentMask: limits.dmaMask,
+          maxHwSectors: limits.maxHwSectors,
+          maxSegments: 64,
+        },
       },
-    },
-  )
+    )
+  const lowers = striped ? [0, 1, 2, 3].map((n) => ramDisk(`ram${n}`, DISK_BYTES / 4)) : []
+  const disk = striped
+    ? createStripedDisk(
+        { kernel },
+        { name: 'striped0', disks: lowers, chunkSectors: CHUNK_BYTES / 512 },
+      )
+    : ramDisk('ram0', DISK_BYTES)
   const flags = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
   const file = createBlockDeviceFile({ kernel, disk }, { flags, maxIos: 2 })
   const arenaFrame = memory.allocContiguous(ARENA_BYTES / PAGE_SIZE)
@@ -92,6 +107,7 @@ export function makeRig(limits: Limits): Rig {
     ...machine,
     memory,
     disk,
+    lowers,
     file,
     arenaFrame,
     bufferFrame,
