@@ -93,8 +93,8 @@ export function bioAttemptDiscardMerge(rq: Request, bio: Bio, limits: QueueLimit
  * @see block/blk-merge.c blk_attempt_bio_merge
  */
 export function blkAttemptBioMerge(rq: Request, bio: Bio, limits: QueueLimits): ElvMerge {
-  if (!blkRqMergeOk(rq, bio)) return ElvMerge.NO_MERGE
   const way = blkTryMerge(rq, bio, limits)
+  if (way === ElvMerge.NO_MERGE || !blkRqMergeOk(rq, bio)) return ElvMerge.NO_MERGE
   return attemptMerge(rq, bio, limits, way) ? way : ElvMerge.NO_MERGE
 }
 
