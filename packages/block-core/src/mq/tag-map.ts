@@ -119,7 +119,7 @@ export class TagMap<P = unknown> {
       this.#freeTags[this.#freeCount] = tag
       this.#freeCount++
     } else this.#withdrawn[tag] = 1
-    if (this.#sleepers !== 0) this.#wakeFor(user)
+    if (this.#sleepers !== 0) this.#wakeNext()
   }
 
   /**
@@ -145,7 +145,7 @@ export class TagMap<P = unknown> {
 
   /** A submitter that was woken for a tag and does not take it lets the next one have it. */
   passWake(): void {
-    if (this.#freeCount > 0) this.#wakeOne()
+    if (this.#sleepers !== 0 && this.#freeCount > 0) this.#wakeNext()
     if (this.#freeReservedCount > 0) this.#reservedWait.wakeUp()
   }
 
@@ -258,10 +258,10 @@ export class TagMap<P = unknown> {
   }
 
   /**
-   * The user has its share and wants more: those who have nothing and want nothing do not count any more. False where there are
+   * The user has its share and wants more, or somebody sleeps: those who have nothing and want nothing do not count any more. False where there are
    * none. @see block/blk-mq.c blk_mq_timeout_work, where a queue is idle when its timer finds no request
    */
-  #retireIdle(user: TagUser): boolean {
+  #retireIdle(user: TagUser | null): boolean {
     let retired = false
     for (const each of this.#users) {
       if (each === user || !this.#isIdle(each)) continue
@@ -285,15 +285,9 @@ export class TagMap<P = unknown> {
     for (const user of this.#users) user.limit = limitOf(user, shared, share)
   }
 
-  /** A tag came back from the user while somebody sleeps. */
-  #wakeFor(user: TagUser): void {
-    if (this.#users.length > 1 && this.#isIdle(user)) {
-      user.busy = false
-      this.#share()
-      this.#wakeAll()
-      return
-    }
-    this.#wakeOne()
+  /** Somebody sleeps, and there may be a tag for him, or more than before for all: users become idle when their last tag comes back. */
+  #wakeNext(): void {
+    if (!this.#retireIdle(null)) this.#wakeOne()
   }
 
   #wakeOne(): void {

@@ -252,7 +252,10 @@ function run(seed: number, machine: Machine): string {
   for (const { ended } of rig.ends) expect(ended).toHaveLength(1)
   for (const disk of rig.disks) {
     scheduler.runSync('destroy', disk.destroy())
-    expect(disk.stats.completions).toBe(disk.stats.requests)
+    const { completions, requests } = disk.stats
+    // A scheduler merges requests into others, and those never come to an end of their own.
+    if (disk.queue.scheduler === 'none') expect(completions).toBe(requests)
+    else expect(completions).toBeLessThanOrEqual(requests)
   }
   scheduler.runUntilIdle()
   expect(scheduler.outstanding()).toEqual([])

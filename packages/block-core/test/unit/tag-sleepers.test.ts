@@ -158,6 +158,47 @@ describe('sleepers', () => {
     expect(left).toEqual([0])
   })
 
+  it('one that gives up and leaves its user idle raises the shares', () => {
+    const { machine, tags, first, second } = setUp(8, 2)
+    const all = take(tags, first, 8)
+    let frozen = false
+    const giveUp = function* (): Op<void> {
+      yield* tags.waitTag(the(second), false, () => frozen)
+      tags.passWake()
+    }
+    machine.scheduler.spawn('gives up', giveUp())
+    machine.scheduler.runReady()
+    const got: number[] = []
+    sleepFor(machine, tags, first, got)
+    machine.scheduler.advance(1_000_000_000)
+    frozen = true
+    for (const tag of all.slice(0, 3)) tags.put(first, tag)
+    machine.scheduler.runReady()
+    expect([got.length, tags.activeQueues, tags.free]).toEqual([1, 1, 2])
+  })
+
+  it('one that gave up while no tag was free does not count when the next one comes back', () => {
+    const { machine, tags, first, second, third } = setUp(12, 3)
+    take(tags, the(second), 1)
+    const mine = take(tags, first, 6)
+    take(tags, the(second), 5)
+    let dying = false
+    const giveUp = function* (): Op<void> {
+      yield* tags.waitTag(the(third), false, () => dying)
+      tags.passWake()
+    }
+    machine.scheduler.spawn('gives up', giveUp())
+    machine.scheduler.advance(1_000_000_000)
+    dying = true
+    tags.wakeUser(the(third))
+    const got: number[] = []
+    sleepFor(machine, tags, first, got)
+    expect([tags.activeQueues, tags.free]).toEqual([3, 0])
+    tags.put(first, mine[0] ?? -1)
+    machine.scheduler.runReady()
+    expect([got.length, tags.activeQueues]).toEqual([1, 2])
+  })
+
   it('one that gives up passes the wake on', () => {
     const { machine, tags, first, second } = setUp(2, 2)
     const mine = take(tags, first, 2)
