@@ -22,6 +22,7 @@ export { type BioDisk, type BioDiskInit, type BioDriver, createBioDisk } from '.
 export type { BioBasedDisk, BioSubmission } from './disk/bio-submission.ts'
 export { createDisk, type DiskInit } from './disk/blk-disk.ts'
 export type { Disk, RequestQueue } from './disk/disk.ts'
+export { DiskClaim } from './disk/disk-claim.ts'
 export type { DiskStats } from './disk/disk-stats.ts'
 export type {
   DmabufIoMap,

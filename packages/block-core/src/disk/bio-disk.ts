@@ -19,6 +19,7 @@ import { type BioBasedDisk, BioSubmission } from './bio-submission.ts'
 import { BlockTrace } from './block-trace.ts'
 import { checkBio } from './check-bio.ts'
 import type { Disk, RequestQueue } from './disk.ts'
+import { DiskClaim } from './disk-claim.ts'
 import { DiskCounters } from './disk-counters.ts'
 import type { DiskStats } from './disk-stats.ts'
 
@@ -73,6 +74,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
   readonly tagSet: TagSet | null
   readonly scheduler: 'none'
   readonly iosched: null
+  readonly claim: DiskClaim
   readonly #driver: BioDriver
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
@@ -90,6 +92,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.tagSet = null
     this.scheduler = 'none'
     this.iosched = null
+    this.claim = new DiskClaim(init.name)
     this.#driver = init.driver
     this.#counters = new DiskCounters()
     this.#gate = new QueueGate(kernel, init.name)

@@ -16,6 +16,7 @@ import { BioSubmitter } from '../mq/submit.ts'
 import type { TagSet, TagSetQueue } from '../mq/tag-set.ts'
 import { BlockTrace } from './block-trace.ts'
 import type { Disk, RequestQueue } from './disk.ts'
+import { DiskClaim } from './disk-claim.ts'
 import { DiskCounters } from './disk-counters.ts'
 import type { DiskStats } from './disk-stats.ts'
 
@@ -41,6 +42,7 @@ class BlkDisk implements Disk, TagSetQueue {
   readonly limits: QueueLimits
   readonly dmabuf: DmabufRegistrar | null
   readonly tagSet: TagSet
+  readonly claim: DiskClaim
   readonly bioBased: null
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
@@ -61,6 +63,7 @@ class BlkDisk implements Disk, TagSetQueue {
     this.#counters = new DiskCounters()
     this.#gate = new QueueGate(kernel, init.name)
     this.tagSet = tagSet
+    this.claim = new DiskClaim(init.name)
     this.bioBased = null
     const shared = {
       kernel,

@@ -10,6 +10,7 @@ import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Plug } from '../mq/plug.ts'
 import type { TagSet } from '../mq/tag-set.ts'
 import type { BioBasedDisk } from './bio-submission.ts'
+import type { DiskClaim } from './disk-claim.ts'
 import type { DiskStats } from './disk-stats.ts'
 
 /** The control side of a disk's queue. @see block/blk-mq.c */
@@ -49,6 +50,8 @@ export interface Disk {
   readonly queue: RequestQueue
   readonly dmabuf: DmabufRegistrar | null
   readonly stats: DiskStats
+  /** Who has it to itself. */
+  readonly claim: DiskClaim
   /** Not null: the driver takes bios, and this is how they come to it through other disks. */
   readonly bioBased: BioBasedDisk | null
   /**

@@ -23,7 +23,7 @@ import { BlkdevControls, blkdevControl } from './blkdev-control.ts'
 import { DirectIo } from './direct-io.ts'
 
 export interface BlockDeviceFileInit {
-  /** OpenFlags; O_DIRECT has to be among them. */
+  /** OpenFlags; O_DIRECT has to be among them. With O_EXCL the file has the disk to itself, among those who ask for that. */
   readonly flags: number
   /** Direct I/Os that can be in flight at once; default: as many as the disk has requests. */
   readonly maxIos?: number
@@ -43,6 +43,7 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
   readonly #disk: Disk
   readonly #readable: boolean
   readonly #writable: boolean
+  readonly #exclusive: boolean
   readonly #dio: DirectIo
   readonly #control: BlkdevControls
 
@@ -52,6 +53,8 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
     this.#disk = disk
     this.#readable = mode !== OpenFlags.O_WRONLY
     this.#writable = mode !== OpenFlags.O_RDONLY
+    this.#exclusive = (init.flags & OpenFlags.O_EXCL) !== 0
+    if (this.#exclusive) disk.claim.claim(this)
     this.#dio = new DirectIo(kernel, disk, init.maxIos ?? disk.nrRequests)
     const components = zeroFrame === undefined ? { kernel, disk } : { kernel, disk, zeroFrame }
     this.#control = new BlkdevControls(components, this.#writable)
@@ -61,7 +64,9 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
     return ability.answer(dmabufFile, this) ?? ability.answer(blkdevControl, this.#control)
   }
 
-  release(): void {}
+  release(): void {
+    if (this.#exclusive) this.#disk.claim.release(this)
+  }
 
   /** -EINVAL outside the disk; its very end is inside. @see block/fops.c blkdev_llseek */
   llseek(file: File, offsetBytes: number, whence: number): number {
@@ -124,8 +129,8 @@ function seekBase(file: File, sizeBytes: number, whence: number): number {
 }
 
 /**
- * Opens a disk for direct I/O. The file answers `dmabufFile` and `blkdevControl`. Throws KernelError EINVAL without O_DIRECT: there is no page
- * cache. Should the flag be cleared later, every I/O is refused with -EINVAL.
+ * Opens a disk for direct I/O. The file answers `dmabufFile` and `blkdevControl`. Throws KernelError EINVAL without O_DIRECT: there is
+ * no page cache; EBUSY with O_EXCL where another has the disk. Should the flag be cleared later, every I/O is refused with -EINVAL.
  */
 export function createBlockDeviceFile(
   components: { kernel: Kernel; disk: Disk },

@@ -88,6 +88,29 @@ describe('opening', () => {
     )
   })
 
+  it('O_EXCL: EBUSY while another has the disk, which keeps out nobody else', () => {
+    const { kernel } = makeMachine()
+    const disk = makeDisk(kernel, new ScriptedDriver(kernel))
+    const opening = (flags: number): File => createBlockDeviceFile({ kernel, disk }, { flags })
+    const first = opening(RDWR | OpenFlags.O_EXCL)
+    expect(disk.claim.isClaimed).toBe(true)
+    expect(() => opening(RDWR | OpenFlags.O_EXCL)).toThrow(
+      expect.objectContaining({ code: 'EBUSY' }),
+    )
+    opening(RDWR).put()
+    first.put()
+    const second = opening(RDWR | OpenFlags.O_EXCL)
+    expect(() => disk.claim.claim(disk)).toThrow('exclusive holder')
+    second.put()
+    disk.claim.claim(disk)
+    disk.claim.claim(disk)
+    disk.claim.release(disk)
+    expect(() => opening(RDWR | OpenFlags.O_EXCL)).toThrow('exclusive holder')
+    expect(() => disk.claim.release({})).toThrow('somebody else')
+    disk.claim.release(disk)
+    expect(disk.claim.isClaimed).toBe(false)
+  })
+
   it('answers the dmabuf ability and no other', () => {
     const opened = open()
     expect(opened.file.query(new Ability<string>('other'))).toBe(undefined)

@@ -40,6 +40,21 @@ import {
 } from '../support.ts'
 
 describe('synchronous I/O', () => {
+  it('O_APPEND means nothing to a disk', () => {
+    const opened = openFile()
+    const { io, file, driver } = opened
+    const write = vfsIterWrite(
+      file,
+      io,
+      vecIter('kvec', apart(1, 512), true),
+      4096,
+      RwfFlags.APPEND,
+    )
+    expect(runOp(opened, write)).toBe(512)
+    expect(driver.issued[0]?.sector).toBe(8)
+    closeFile(opened)
+  })
+
   it('returns its bytes, moves the position, and is never polled', () => {
     const opened = openFile()
     const { io, file, driver } = opened
