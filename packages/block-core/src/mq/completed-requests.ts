@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type Kernel, type Op, sleep } from '@iolayers/kernel'
+import { type Op, sleep } from '@iolayers/kernel'
 import { MqRqState } from './request.ts'
 import type { TagSet } from './tag-set.ts'
 
@@ -25,8 +25,8 @@ export function blkMqTagsetCountCompletedRqs(tagSet: TagSet): number {
  * `blkMqCompleteRequest` are over then, also where the driver's `complete` ends them later.
  * @see block/blk-mq-tag.c blk_mq_tagset_wait_completed_request
  */
-export function* blkMqTagsetWaitCompletedRequest(kernel: Kernel, tagSet: TagSet): Op<void> {
+export function* blkMqTagsetWaitCompletedRequest(tagSet: TagSet): Op<void> {
   while (blkMqTagsetCountCompletedRqs(tagSet) > 0) {
-    yield* sleep(kernel.scheduler, POLL_INTERVAL_NS)
+    yield* sleep(tagSet.kernel.scheduler, POLL_INTERVAL_NS)
   }
 }

@@ -44,6 +44,7 @@ export interface TagSetQueue extends RequestQueue {
  * @see include/linux/blk-mq.h struct blk_mq_tag_set
  */
 export class TagSet<P = unknown> {
+  readonly kernel: Kernel
   readonly ops: BlkMqOps<P>
   readonly queueDepth: number
   readonly reservedTags: number
@@ -52,7 +53,6 @@ export class TagSet<P = unknown> {
   readonly hctxShared: boolean
   /** Held while the number of hardware queues or of requests changes. @see include/linux/blk-mq.h struct blk_mq_tag_set update_nr_hwq_lock */
   readonly updateNrHwqLock: Mutex
-  readonly #kernel: Kernel
   readonly #init: TagSetInit<P>
   readonly #queues: Set<TagSetQueue>
   #tagMaps: readonly TagMap<P>[]
@@ -62,13 +62,13 @@ export class TagSet<P = unknown> {
   #destroyed: boolean
 
   constructor(kernel: Kernel, init: TagSetInit<P>) {
+    this.kernel = kernel
     this.ops = init.ops
     this.queueDepth = init.queueDepth
     this.reservedTags = init.reservedTags ?? 0
     this.nrMaps = init.nrMaps ?? 1
     this.hctxShared = init.hctxShared ?? false
     this.updateNrHwqLock = new Mutex(kernel.scheduler, 'update_nr_hwq')
-    this.#kernel = kernel
     this.#init = init
     this.#queues = new Set()
     this.#nrRequests = init.queueDepth
@@ -213,7 +213,7 @@ export class TagSet<P = unknown> {
 
   #makeTagMap(hctxIndex: number): TagMap<P> {
     const init = { hctxIndex, depth: this.queueDepth, reserved: this.reservedTags }
-    const tags = new TagMap<P>(this.#kernel, this.ops, init)
+    const tags = new TagMap<P>(this.kernel, this.ops, init)
     if (this.#nrRequests < this.queueDepth) tags.setDepth(this.#nrRequests)
     if (this.#stamping) tags.stampRequests()
     return tags

@@ -298,7 +298,7 @@ describe('iterating over busy requests', () => {
 describe('cancelling all requests', () => {
   it('waits until those that are complete have ended', () => {
     const { machine, driver, tagSet, addDisk } = setUp({})
-    const { scheduler, kernel } = machine
+    const { scheduler } = machine
     const completed: Request[] = []
     Object.assign(driver, { complete: (rq: Request) => completed.push(rq) })
     const disk = addDisk('a')
@@ -306,7 +306,7 @@ describe('cancelling all requests', () => {
     for (let i = 0; i < 3; i++) submit(disk, i, end)
     tagSet.busyIter((rq) => blkMqCompleteRequest(rq, BlkStatus.TRANSPORT))
     expect(blkMqTagsetCountCompletedRqs(tagSet)).toBe(3)
-    const waiter = scheduler.spawn('wait', blkMqTagsetWaitCompletedRequest(kernel, tagSet))
+    const waiter = scheduler.spawn('wait', blkMqTagsetWaitCompletedRequest(tagSet))
     scheduler.advance(12_000_000)
     expect(waiter.state).not.toBe('done')
     for (const rq of completed) blkMqEndRequest(rq, rq.status)
@@ -320,7 +320,7 @@ describe('cancelling all requests', () => {
     const { machine, driver, tagSet, addDisk } = setUp({})
     const disk = addDisk('a')
     submit(disk, 0, new EndRecorder())
-    machine.scheduler.runSync('wait', blkMqTagsetWaitCompletedRequest(machine.kernel, tagSet))
+    machine.scheduler.runSync('wait', blkMqTagsetWaitCompletedRequest(tagSet))
     expect(machine.scheduler.nowNs()).toBe(0)
     driver.releaseHeld()
     tearDown(machine, disk)
