@@ -52,7 +52,8 @@ export class BioSubmitter {
     if (cut < 0 && cut !== -Errno.EAGAIN) return errnoToBlkStatus(cut)
     if (cut !== 0) return this.#again()
     const { sched } = this.#home
-    const way = bioMergeable(bio) ? sched.bioMerge(bio, plug) : ElvMerge.NO_MERGE
+    const mayMerge = !gate.dying && bioMergeable(bio)
+    const way = mayMerge ? sched.bioMerge(bio, plug) : ElvMerge.NO_MERGE
     if (way !== ElvMerge.NO_MERGE) {
       this.#accepted(bio)
       sched.accountMerge(bio, way)
@@ -99,8 +100,8 @@ export class BioSubmitter {
   }
 
   #tryMerge(bio: Bio, plug: Plug | null): boolean {
-    if (!bioMergeable(bio)) return false
-    const { sched } = this.#home
+    const { gate, sched } = this.#home
+    if (gate.dying || !bioMergeable(bio)) return false
     const way = sched.bioMerge(bio, plug)
     if (way === ElvMerge.NO_MERGE) return false
     sched.accountMerge(bio, way)

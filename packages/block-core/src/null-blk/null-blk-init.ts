@@ -51,6 +51,8 @@ export interface NullBlkInit {
   readonly timeoutInject?: FaultInjector
   /** A request that is refused with RESOURCE and, every other time, taken and given back to be queued again. */
   readonly requeueInject?: FaultInjector
+  /** Not in the kernel's: a request that is refused with DEV_RESOURCE. */
+  readonly busyInject?: FaultInjector
   /** A hardware queue that cannot be made. */
   readonly initHctxFaultInject?: FaultInjector
   /** Not in the kernel's: a request that timed out gets the time once more, as drivers do that have asked the device to abort it. */
@@ -86,6 +88,7 @@ const DEFAULTS: Omit<NullBlkConfig, 'name' | 'nrCpus'> = {
   badblocksPartialIo: false,
   timeoutInject: NEVER,
   requeueInject: NEVER,
+  busyInject: NEVER,
   initHctxFaultInject: NEVER,
   resetTimerInject: NEVER,
   timeoutNs: 5_000_000_000,

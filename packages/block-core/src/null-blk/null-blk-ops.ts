@@ -59,6 +59,7 @@ export class NullBlkOps implements BlkMqOps<NullCmd> {
     cmd.rq = rq
     cmd.fakeTimeout = config.timeoutInject.shouldFail(rq)
     if (config.requeueInject.shouldFail(rq)) return giveBack(nq, rq)
+    if (config.busyInject.shouldFail(rq)) return BlkStatus.DEV_RESOURCE
     if (throttle !== null && !throttle.admit(rq.dataBytes)) return BlkStatus.DEV_RESOURCE
     blkMqStartRequest(rq)
     if (hctx.type === HctxType.POLL) nq.pollList.addTail(rq)

@@ -2,7 +2,11 @@
 // Copyright 2026 The iolayers authors
 
 import type { Kernel, Op } from '@iolayers/kernel'
+import type { BlkStatus } from '../blk-status.ts'
+import type { Disk } from '../disk/disk.ts'
+import { blkMqCompleteRequest } from '../mq/blk-mq.ts'
 import { type BlkMqQueueMap, blkMqMapQueues, HctxType } from '../mq/queue-map.ts'
+import { MqRqState } from '../mq/request.ts'
 import { createTagSet, type TagSet } from '../mq/tag-set.ts'
 import { blkMqUpdateNrHwQueues } from '../mq/update-nr-hw-queues.ts'
 import { type NullBlkInit, nullBlkConfig, requireInteger } from './null-blk-init.ts'
@@ -61,6 +65,21 @@ export class NullBlkTags {
       this.#queues = before
       throw error
     }
+  }
+
+  /** See NullBlk.cancelHung. */
+  cancelHung(disk: Disk, status: BlkStatus): number {
+    let cancelled = 0
+    this.tagSet.busyIter((rq) => {
+      const { pdu, mqHctx } = rq
+      const isPolled = mqHctx?.type === HctxType.POLL
+      if (!pdu.fakeTimeout || isPolled || rq.state !== MqRqState.IN_FLIGHT) return
+      if (mqHctx?.disk !== disk) return
+      pdu.error = status
+      blkMqCompleteRequest(rq, status)
+      cancelled++
+    })
+    return cancelled
   }
 
   /** @see drivers/block/null_blk/main.c null_map_queues */

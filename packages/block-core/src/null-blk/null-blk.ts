@@ -3,6 +3,7 @@
 
 import type { Kernel, Op } from '@iolayers/kernel'
 import { KernelError, Mutex } from '@iolayers/kernel'
+import type { BlkStatus } from '../blk-status.ts'
 import { createDisk } from '../disk/blk-disk.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { QueueLimitsInit } from '../limits/validate-limits.ts'
@@ -39,6 +40,11 @@ export interface NullBlk {
   powerOn(): void
   /** Removes the disk: new I/O ends with an error, what is in flight as it would have. What was in the cache is lost. */
   powerOff(): Op<void>
+  /**
+   * Ends what would have to time out, with a status of the caller's, as a driver does that resets its device: how many. Not in the
+   * kernel's null_blk. @see drivers/nvme/host/core.c nvme_cancel_request
+   */
+  cancelHung(status: BlkStatus): number
   /** Throws KernelError EINVAL for a number out of range, and what making the queues throws: then it is what it was. */
   setSubmitQueues(submitQueues: number): Op<void>
   setPollQueues(pollQueues: number): Op<void>
@@ -138,6 +144,10 @@ class NullBlkDevice implements NullBlk {
     } finally {
       this.#lock.unlock()
     }
+  }
+
+  cancelHung(status: BlkStatus): number {
+    return this.#powered?.tags.cancelHung(this.#powered.disk, status) ?? 0
   }
 
   setSubmitQueues(submitQueues: number): Op<void> {
