@@ -7,7 +7,13 @@ import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Request } from '../mq/request.ts'
 import { ReqFlags, SECTOR_SIZE } from '../req-flags.ts'
 import { ElvMerge } from './elv-merge.ts'
-import { blkRqGetMaxSectors, blkRqGetMaxSegments, isDiscard, rqSectors } from './merge-limits.ts'
+import {
+  blkRqGetMaxSectors,
+  blkRqGetMaxSegments,
+  blkRqNrDiscardSegments,
+  isDiscard,
+  rqSectors,
+} from './merge-limits.ts'
 import { blkRqMergeOk, blkTryMerge } from './merge-ok.ts'
 import { bioWillGap } from './seam.ts'
 
@@ -79,7 +85,7 @@ export function bioAttemptFrontMerge(rq: Request, bio: Bio, limits: QueueLimits)
 
 /** One range more for a discard; it may lie anywhere. @see block/blk-merge.c bio_attempt_discard_merge */
 export function bioAttemptDiscardMerge(rq: Request, bio: Bio, limits: QueueLimits): boolean {
-  const ranges = Math.max(rq.nrPhysSegments, 1)
+  const ranges = blkRqNrDiscardSegments(rq)
   if (ranges >= blkRqGetMaxSegments(rq, limits)) return reqSetNomerge(rq)
   if (!fitsSectors(rq, bio, limits, rq.sector)) return false
   append(rq, bio)

@@ -45,6 +45,11 @@ export function blkDiscardMergable(rq: Request, limits: QueueLimits): boolean {
   return isDiscard(rq) && limits.maxDiscardSegments > 1
 }
 
+/** Ranges of a discard. @see include/linux/blk-mq.h blk_rq_nr_discard_segments */
+export function blkRqNrDiscardSegments(rq: Request): number {
+  return Math.max(rq.nrPhysSegments, 1)
+}
+
 export function rqSectors(rq: Request): number {
   return rq.dataBytes / SECTOR_SIZE
 }

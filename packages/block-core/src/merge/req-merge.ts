@@ -8,6 +8,8 @@ import {
   blkDiscardMergable,
   blkRqGetMaxSectors,
   blkRqGetMaxSegments,
+  blkRqNrDiscardSegments,
+  isDiscard,
   rqSectors,
 } from './merge-limits.ts'
 import { rqsMergeOk } from './merge-ok.ts'
@@ -21,7 +23,9 @@ function fits(rq: Request, next: Request, limits: QueueLimits): boolean {
     if (rq.sector + rqSectors(rq) !== next.sector) return false
     if (bioWillGap(limits, rq.bio, rq.bioTail, next.bio)) return false
   }
-  const segments = rq.nrPhysSegments + next.nrPhysSegments
+  const segments = isDiscard(rq)
+    ? blkRqNrDiscardSegments(rq) + blkRqNrDiscardSegments(next)
+    : rq.nrPhysSegments + next.nrPhysSegments
   if (segments > blkRqGetMaxSegments(rq, limits)) return false
   if (rqSectors(rq) + rqSectors(next) > blkRqGetMaxSectors(rq, limits, rq.sector)) return false
   rq.nrPhysSegments = segments

@@ -103,7 +103,7 @@ function readWriteFault(rq: Request, runs: readonly BioVec[], limits: QueueLimit
   if (chunk > 0 && crosses) return 'chunk'
   const segments = naiveSegments(runs, limits)
   if (segments > limits.maxSegments) return 'segments'
-  if (rq.bio !== rq.bioTail && segments > rq.nrPhysSegments) return 'count of segments'
+  if (segments > rq.nrPhysSegments) return 'count of segments'
   const unit = limits.virtBoundaryMask + 1
   for (const [i, run] of runs.entries()) {
     const start = run.frame * 4096 + run.offsetBytes

@@ -477,6 +477,29 @@ describe('merging with requests that the scheduler holds', () => {
     tearDown(machine, disk)
   })
 
+  it('discards gather wherever they lie, up to the number of ranges', () => {
+    const limits = { maxDiscardSectors: 640, maxDiscardSegments: 2 }
+    const { machine, driver, disk, submit, end } = setup({ limits })
+    disk.queue.quiesce()
+    const plug = new Plug()
+    for (const sector of [900, 700]) submit(ReqOp.DISCARD, sector, 0, plug)
+    submit(ReqOp.DISCARD, 500)
+    plug.finish()
+    expect(disk.stats).toMatchObject({ requests: 2, merges: 1 })
+    submit(ReqOp.DISCARD, 100)
+    submit(ReqOp.DISCARD, 300)
+    expect(disk.stats).toMatchObject({ requests: 3, merges: 2 })
+    disk.queue.unquiesce()
+    machine.scheduler.runUntilIdle()
+    expect(driver.issued.map(({ sector, bytes }) => [sector, bytes / 512])).toEqual([
+      [300, 8],
+      [500, 16],
+      [900, 16],
+    ])
+    expect(end.statuses).toHaveLength(5)
+    tearDown(machine, disk)
+  })
+
   it('the time of an older request that is taken over counts', () => {
     const { machine, disk, read, go, wait } = setup()
     disk.queue.iosched?.set('fifo_batch', 1)
