@@ -32,7 +32,7 @@ export class BlkMqQueueMap {
 
 /**
  * Spreads the CPUs evenly over the queues of a map: neighbours share a queue, and the first queues get one more where it does not
- * come out even. With fewer CPUs than queues each CPU has one queue, and the others none.
+ * come out even. With fewer CPUs than queues each CPU has one queue, a later one, and the others have none.
  * @see block/blk-mq-cpumap.c blk_mq_map_queues; lib/group_cpus.c group_cpus_evenly on a machine of one node
  */
 export function blkMqMapQueues(map: BlkMqQueueMap): void {
@@ -44,7 +44,10 @@ export function blkMqMapQueues(map: BlkMqQueueMap): void {
   let cpu = 0
   for (let group = 0; group < groups; group++) {
     const end = cpu + cpusPerGroup + (group < larger ? 1 : 0)
-    for (; cpu < end; cpu++) map.mqMap[cpu] = map.queueOffset + group
+    // The last of the queues that come to this group in turn.
+    const round = Math.floor((map.nrQueues - 1 - group) / groups)
+    const queue = map.queueOffset + group + round * groups
+    for (; cpu < end; cpu++) map.mqMap[cpu] = queue
   }
 }
 

@@ -36,7 +36,8 @@ describe('blkMqMapQueues', () => {
   })
 
   it('leaves queues without a CPU where there are fewer CPUs', () => {
-    expect(spread(2, 5)).toEqual([0, 1])
+    expect(spread(2, 5)).toEqual([4, 3])
+    expect(spread(3, 6, 1)).toEqual([4, 5, 6])
   })
 
   it('gives every queue a CPU where there are enough, and never differs by more than one', () => {
@@ -182,8 +183,8 @@ describe('the hardware queue of a bio', () => {
   it('a queue that no CPU submits to stays unused', () => {
     const setup = { nrHwQueues: 4, nrCpus: 1, nrMaps: 2, mapQueues: kinds(3, 1) }
     const { route, hctxs, done } = makeProbe(setup)
-    expect([route(ReqOp.WRITE, 5), route(ReqOp.READ, 5)]).toEqual([0, 3])
-    expect(hctxs.map(({ nrCtx }) => nrCtx)).toEqual([1, 0, 0, 1])
+    expect([route(ReqOp.WRITE, 5), route(ReqOp.READ, 5)]).toEqual([2, 3])
+    expect(hctxs.map(({ nrCtx }) => nrCtx)).toEqual([0, 0, 1, 1])
     done()
   })
 })
