@@ -102,8 +102,8 @@ function jsonOfRequest(request: InFlightRequest): Record<string, unknown> {
 }
 
 function jsonOfToken({ fields }: ListedToken): Record<string, unknown> {
-  const { id, device, inode, sizeBytes, direction, policy, state, generations, mapsLive } = fields
-  const { map } = fields
+  const { id, parent, device, inode, sizeBytes, direction, policy, state } = fields
+  const { generations, mapsLive, map } = fields
   const current =
     map === null
       ? null
@@ -116,6 +116,7 @@ function jsonOfToken({ fields }: ListedToken): Record<string, unknown> {
         }
   return {
     id,
+    parent,
     device,
     inode,
     size: sizeBytes,

@@ -132,9 +132,9 @@ describe('a copy that is observed', () => {
     }))
     expect(tokens).toEqual(expected)
     const { stdout } = await iter('dmabuf_token')
-    expect(stdout.match(/^id=\d parent=- dev=nvme[01] inode=\d bytes=131072 .*state=mapped/gm)).toHaveLength(
-      6,
-    )
+    expect(
+      stdout.match(/^id=\d parent=- dev=nvme[01] inode=\d bytes=131072 .*state=mapped/gm),
+    ).toHaveLength(6)
     await stop(copy, 'SIGINT')
   })
 

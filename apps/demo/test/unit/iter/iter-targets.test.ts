@@ -129,7 +129,13 @@ describe('the iterators of a stack', () => {
         /^dev=nvme0n1 hctx=0 tag=0 op=WRITE sector=1 bytes=1024 state=in_flight dmabuf=1 age_ns=\d+\n$/,
       )
       expect(after).toEqual({ text: '', json: [] })
-      const token = { device: 'nvme0', size: 8192, direction: 'BIDIRECTIONAL', policy: 'fence' }
+      const token = {
+        parent: null,
+        device: 'nvme0',
+        size: 8192,
+        direction: 'BIDIRECTIONAL',
+        policy: 'fence',
+      }
       expect(seen.dmabuf_token.json).toEqual([
         {
           ...token,
@@ -142,7 +148,7 @@ describe('the iterators of a stack', () => {
         },
         { ...token, id: 1, inode: 1, state: 'unmapped', generations: 0, mapsLive: 0, map: null },
       ])
-      expect(seen.dmabuf_token.text.split('\n').map((line) => line.slice(0, 21))).toEqual([
+      expect(seen.dmabuf_token.text.split('\n').map((line) => line.slice(0, 30))).toEqual([
         'id=2 parent=- dev=nvme0 inode=',
         'id=1 parent=- dev=nvme0 inode=',
         '',
