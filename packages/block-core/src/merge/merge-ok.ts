@@ -6,7 +6,7 @@ import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Request } from '../mq/request.ts'
 import { REQ_OP_MASK, ReqFlags, ReqOp, reqOp, SECTOR_SIZE } from '../req-flags.ts'
 import { ElvMerge } from './elv-merge.ts'
-import { blkDiscardMergable, rqSectors } from './merge-limits.ts'
+import { blkDiscardMergable } from './merge-limits.ts'
 
 /** With one of these a bio or a request stays alone. @see include/linux/blk_types.h REQ_NOMERGE_FLAGS */
 const REQ_NOMERGE_FLAGS = ReqFlags.NOMERGE | ReqFlags.PREFLUSH | ReqFlags.FUA | ReqFlags.DMABUF
@@ -53,7 +53,8 @@ export function rqsMergeOk(rq: Request, next: Request): boolean {
 export function blkTryMerge(rq: Request, bio: Bio, limits: QueueLimits): ElvMerge {
   if (blkDiscardMergable(rq, limits)) return ElvMerge.DISCARD_MERGE
   const { biSector, biSize } = bio.biIter
-  if (rq.sector + rqSectors(rq) === biSector) return ElvMerge.BACK_MERGE
-  if (rq.sector - biSize / SECTOR_SIZE === biSector) return ElvMerge.FRONT_MERGE
-  return ElvMerge.NO_MERGE
+  // In bytes: a product stays a small integer where a quotient may not.
+  const apartBytes = (biSector - rq.sector) * SECTOR_SIZE
+  if (apartBytes === rq.dataBytes) return ElvMerge.BACK_MERGE
+  return apartBytes === -biSize ? ElvMerge.FRONT_MERGE : ElvMerge.NO_MERGE
 }
