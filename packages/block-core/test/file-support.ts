@@ -23,7 +23,7 @@ import {
   tearDown,
 } from './support.ts'
 
-export const RDWR = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
+export const RDWR: number = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
 
 export interface OpenedFile extends Machine {
   readonly driver: ScriptedDriver
