@@ -73,6 +73,8 @@ class TrackedIo implements BioEndIo {
   /** Sectors of it that were bad all the time. */
   badAlways: ReadonlySet<number>
   badEver: boolean
+  /** Others that were merged with it: the end of one is the end of all. */
+  readonly companions: TrackedIo[]
   hung: boolean
   cancelled: boolean
   ended: boolean
@@ -88,6 +90,7 @@ class TrackedIo implements BioEndIo {
     this.afterRemoval = rig.removed
     this.badAlways = new Set(rig.badSectors(sector, sectors))
     this.badEver = this.badAlways.size > 0
+    this.companions = []
     this.hung = false
     this.cancelled = false
     this.ended = false
@@ -130,6 +133,7 @@ export class BlkMqRig {
   readonly #ios: TrackedIo[]
   readonly #byBio: Map<Bio, TrackedIo>
   readonly #freezers: Completion[]
+  #rqMerges: number
   #controls: number
   #hang: boolean
 
@@ -145,8 +149,15 @@ export class BlkMqRig {
     this.#ios = []
     this.#byBio = new Map()
     this.#freezers = []
+    this.#rqMerges = 0
     this.#controls = 0
     this.#hang = false
+    this.machine.kernel.tracer.subscribe(
+      (name) => name === 'block_rq_merge',
+      () => {
+        this.#rqMerges++
+      },
+    )
     this.device = createNullBlk(
       { kernel: this.machine.kernel, memory: this.#cpuMemory() },
       {
@@ -308,7 +319,9 @@ export class BlkMqRig {
     this.remove()
     scheduler.runUntilIdle()
     const { stats } = this.#disk
-    if (stats.inFlight !== 0 || stats.completions !== stats.requests) throw new Error('statistics')
+    if (stats.inFlight !== 0 || stats.completions !== stats.requests - this.#rqMerges) {
+      throw new Error(`${stats.requests} requests, of them ${stats.completions} ended`)
+    }
     this.#checkDurable()
     scheduler.runSync('destroy', this.device.destroy())
     scheduler.runUntilIdle()
@@ -316,8 +329,12 @@ export class BlkMqRig {
     if (left.length > 0) throw new Error(`left: ${left.join('; ')}`)
   }
 
-  #drain(rounds: number): void {
-    for (let i = 0; i < rounds; i++) {
+  /** Until nothing has ended for some rounds. */
+  #drain(idleRounds: number): void {
+    let completions = -1
+    for (let left = idleRounds; left > 0; left--) {
+      if (completions !== this.stats.completions) left = idleRounds
+      completions = this.stats.completions
       this.machine.scheduler.advance(4_000_000)
       this.poll()
     }
@@ -444,6 +461,7 @@ export class BlkMqRig {
         if (io.badAlways.size > 0) return 'a sector is bad'
         return io.hung ? 'a request of it hung' : null
       case BlkStatus.IOERR:
+        if (io.companions.some((other) => other.badEver)) return null
         return io.badEver || io.cancelled || this.removed ? null : 'nothing is bad'
       case BlkStatus.TIMEOUT:
         return io.hung || (biOpf & ReqFlags.POLLED) !== 0 ? null : 'no request of it hung'
@@ -479,13 +497,21 @@ export class BlkMqRig {
   #shouldBeBusy(rq: Request | null): boolean {
     const isBusy = this.busy.shouldFail(rq)
     if (isBusy) this.injectedRequeues++
-    else if (this.#hang && rq?.mqHctx?.type !== HctxType.POLL) {
-      for (let bio = rq?.bio ?? null; bio !== null; bio = bio.biNext) {
-        const io = this.#byBio.get(bioRoot(bio))
-        if (io !== undefined) io.hung = true
-      }
-    }
+    else this.#taken(rq)
     return isBusy
+  }
+
+  #taken(rq: Request | null): void {
+    const ios: TrackedIo[] = []
+    for (let bio = rq?.bio ?? null; bio !== null; bio = bio.biNext) {
+      const io = this.#byBio.get(bioRoot(bio))
+      if (io !== undefined) ios.push(io)
+    }
+    const isHung = this.#hang && rq?.mqHctx?.type !== HctxType.POLL
+    for (const io of ios) {
+      io.hung ||= isHung
+      if (ios.length > 1) io.companions.push(...ios)
+    }
   }
 
   #bytes(addr: number, length: number): Uint8Array {
