@@ -14,6 +14,8 @@ export class CompletionQueue {
   readonly entries: number
   /** The entries: struct io_uring_cqe. */
   readonly cqes: DataView
+  /** Entries that were ever posted. */
+  posted = 0
   #head = 0
   #tail = 0
   #overflow: DataView
@@ -36,19 +38,25 @@ export class CompletionQueue {
   }
 
   /** False when it went to the overflow list. */
-  post(userDataLow: number, userDataHigh: number, res: number): boolean {
+  post(userDataLow: number, userDataHigh: number, res: number, flags: number): boolean {
+    this.posted += 1
     if (this.#overflowCount > 0 || ((this.#tail - this.#head) | 0) === this.entries) {
-      this.#postOverflow(userDataLow, userDataHigh, res)
+      this.#postOverflow(userDataLow, userDataHigh, res, flags)
       return false
     }
     const at = (this.#tail & (this.entries - 1)) * CQE_BYTES
-    writeCqe(this.cqes, at, userDataLow, userDataHigh, res)
+    writeCqe(this.cqes, at, userDataLow, userDataHigh, res, flags)
     this.#tail = (this.#tail + 1) | 0
     return true
   }
 
   /** Takes at most `max` entries, oldest first. Allocates nothing. */
-  reap(userData: Float64Array | Int32Array, results: Int32Array, max: number): number {
+  reap(
+    userData: Float64Array | Int32Array,
+    results: Int32Array,
+    max: number,
+    flags: Int32Array | null,
+  ): number {
     let taken = 0
     const { cqes } = this
     for (;;) {
@@ -57,6 +65,7 @@ export class CompletionQueue {
         const at = (this.#head & (this.entries - 1)) * CQE_BYTES
         userData[taken] = getUint53(cqes, at + CqeOffset.USER_DATA)
         results[taken] = cqes.getInt32(at + CqeOffset.RES, true)
+        if (flags !== null) flags[taken] = cqes.getInt32(at + CqeOffset.FLAGS, true)
         this.#head = (this.#head + 1) | 0
         taken += 1
       }
@@ -79,15 +88,15 @@ export class CompletionQueue {
     }
   }
 
-  #postOverflow(userDataLow: number, userDataHigh: number, res: number): void {
+  #postOverflow(userDataLow: number, userDataHigh: number, res: number, flags: number): void {
     const entries = this.#overflow.byteLength / CQE_BYTES
     if (this.#overflowCount === entries) {
       this.#growOverflow()
-      this.#postOverflow(userDataLow, userDataHigh, res)
+      this.#postOverflow(userDataLow, userDataHigh, res, flags)
       return
     }
     const at = ((this.#overflowHead + this.#overflowCount) % entries) * CQE_BYTES
-    writeCqe(this.#overflow, at, userDataLow, userDataHigh, res)
+    writeCqe(this.#overflow, at, userDataLow, userDataHigh, res, flags)
     this.#overflowCount += 1
   }
 
@@ -112,9 +121,10 @@ function writeCqe(
   userDataLow: number,
   userDataHigh: number,
   res: number,
+  flags: number,
 ): void {
   view.setInt32(at + CqeOffset.USER_DATA, userDataLow, true)
   view.setInt32(at + CqeOffset.USER_DATA + 4, userDataHigh, true)
   view.setInt32(at + CqeOffset.RES, res, true)
-  view.setInt32(at + CqeOffset.FLAGS, 0, true)
+  view.setInt32(at + CqeOffset.FLAGS, flags, true)
 }

@@ -3,396 +3,279 @@
 
 import { Plug } from '@iolayers/block-core'
 import {
-  assert,
   Errno,
-  type File,
+  type FdTable,
   type Kernel,
   KernelError,
-  Mutex,
   type Op,
   type Tracepoint,
-  WaitQueue,
 } from '@iolayers/kernel'
-import { IocbFlags } from '@iolayers/uio'
-import { CompletionQueue } from './completion-queue.ts'
-import type { IoUring, IoUringStats } from './contracts.ts'
-import { IoReq, type IoReqOwner } from './io-req.ts'
-import { IoWq } from './io-wq.ts'
-import { prepReq } from './prep.ts'
-import {
-  type BufferRegistration,
-  checkCount,
-  MAX_FIXED_FILES,
-  MAX_REG_BUFFERS,
-  makeBufferNode,
-  makeBufferNodes,
-  makeFileNode,
-  retireAll,
-} from './registration.ts'
-import type { BufferNode, FileNode } from './rsrc-node.ts'
-import { armIter, armKiocb } from './rw.ts'
-import { SubmissionQueue } from './submission-queue.ts'
-import { IoUringOp, RwFlags, SQE_BYTES, SqeFlags, SqeOffset } from './uapi.ts'
+import { Attempts } from './attempts.ts'
+import { newCancelData } from './cancel-data.ts'
+import { Canceller } from './canceller.ts'
+import type { IoUring, IoUringStats, SyncCancelInit } from './contracts.ts'
+import { CqWaiter } from './cq-waiter.ts'
+import type { IoReq } from './io-req.ts'
+import type { OpCtx, UserMemoryAccess } from './op-ctx.ts'
+import type { BufferRegistration } from './registration.ts'
+import { RingCtx } from './ring-ctx.ts'
+import { type CloneBuffersInit, type FileEntry, RsrcTables } from './rsrc-tables.ts'
+import { prepFixedFast } from './rw.ts'
+import { SqePrep } from './sqe-prep.ts'
+import { Submitter } from './submitter.ts'
+import { syncCancel } from './sync-cancel.ts'
+import { Timeouts } from './timeouts.ts'
+import { IoUringOp, SQE_BYTES, SqeFlags, SqeOffset } from './uapi.ts'
+import { SetupFlags } from './uapi-flags.ts'
 
-/** Fresh imports of a map that died before anything of the I/O went out; then ESTALE. */
-export const MAX_STALE_IMPORTS = 8
-const NEVER = 0x7fff_ffff
+/** READ_FIXED and WRITE_FIXED, whose lowest bit is all in which they differ, of a registered file, without a flag or priority. */
+const FAST = (SqeFlags.FIXED_FILE << 8) | IoUringOp.READ_FIXED
+const POSITION_HIGH_BITS = 21
 
-/**
- * The ring: takes entries, tries each in the form that never sleeps, and hands to a worker what would have to.
- *
- * An I/O on a registered dma-buf imports the buffer's map once and holds it until it ends. When the map dies before anything of
- * the I/O was handed to a driver, it is dropped and imported afresh, at most MAX_STALE_IMPORTS times; after that, and once
- * a fragment has gone out, ESTALE is the end: only the issuer knows whether the range may be sent again.
- */
-export class IoUringService extends SubmissionQueue implements IoUring, IoReqOwner {
+export interface RingInit {
+  readonly setup: number
+  readonly sqEntries: number
   readonly cqEntries: number
-  readonly #kernel: Kernel
-  readonly #cq: CompletionQueue
+  readonly workers: number
+}
+
+export interface RingComponents {
+  readonly kernel: Kernel
+  readonly fds?: FdTable
+  readonly memory?: UserMemoryAccess
+}
+
+/** The ring: takes entries, and joins the parts that do the rest. */
+export class IoUringService extends SqePrep implements IoUring {
+  readonly cqEntries: number
+  readonly #ctx: RingCtx
   readonly #plug: Plug
-  readonly #wq: IoWq
-  readonly #registrationLock: Mutex
-  readonly #cqWait: WaitQueue
-  readonly #idleWait: WaitQueue
+  readonly #attempts: Attempts
+  readonly #submitter: Submitter
+  readonly #tables: RsrcTables
+  readonly #timeouts: Timeouts
+  readonly #ops: OpCtx
+  readonly #waiter: CqWaiter
+  readonly #runsWorkAfterSubmit: boolean
   readonly #tpSubmit: Tracepoint
-  readonly #tpAsync: Tracepoint
-  readonly #tpComplete: Tracepoint
-  readonly #stats = {
-    submitted: 0,
-    completed: 0,
-    submitCalls: 0,
-    asyncWork: 0,
-    staleImports: 0,
-    cqOverflows: 0,
-  }
-  #files: readonly FileNode[] = []
-  #buffers: (BufferNode | null)[] = []
-  #freeReqs: IoReq | null = null
-  #reqsMade = 0
-  #inflight = 0
-  /** Fewest ready completions for which a waiter has to be woken. */
-  #wakeAt = NEVER
-  #closing = false
   #closed = false
 
-  constructor(kernel: Kernel, sqEntries: number, cqEntries: number, workers: number) {
-    super(sqEntries)
-    this.cqEntries = cqEntries
-    this.#kernel = kernel
-    this.#cq = new CompletionQueue(cqEntries)
+  constructor(components: RingComponents, init: RingInit) {
+    super(init.sqEntries)
+    const { kernel, fds = null, memory = null } = components
+    this.cqEntries = init.cqEntries
+    const ctx = new RingCtx(kernel, init.setup, init.cqEntries)
+    this.#ctx = ctx
     this.#plug = new Plug()
-    this.#wq = new IoWq(kernel, workers, (req) => this.#work(req))
-    this.#registrationLock = new Mutex(kernel.scheduler, 'io_uring registration')
-    this.#cqWait = new WaitQueue(kernel.scheduler, 'io_uring completions')
-    this.#idleWait = new WaitQueue(kernel.scheduler, 'io_uring idle')
-    const { tracer } = kernel
-    this.#tpSubmit = tracer.point('io_uring:io_uring_submit_req', [
+    const attempts = new Attempts(ctx, this.#plug, init.workers)
+    this.#attempts = attempts
+    this.#submitter = new Submitter(ctx, attempts)
+    this.#waiter = new CqWaiter(ctx, attempts.polled)
+    this.#tables = new RsrcTables(ctx, fds, () => this.#waiter.pump())
+    const timeouts = new Timeouts(ctx)
+    this.#timeouts = timeouts
+    const canceller = new Canceller(ctx, attempts.wq, timeouts)
+    this.#ops = { ring: ctx, tables: this.#tables, fds, memory, timeouts, canceller }
+    attempts.attach(this.#ops)
+    ctx.attach(
+      {
+        start: (req) => attempts.start(req),
+        timeoutFired: (req) => timeouts.fire(req, canceller),
+        disarmLinked: (req) => timeouts.disarmLinked(req),
+        flushTimeouts: () => timeouts.flush(),
+      },
+      attempts,
+    )
+    this.#runsWorkAfterSubmit = (init.setup & SetupFlags.DEFER_TASKRUN) === 0
+    this.#tpSubmit = kernel.tracer.point('io_uring:io_uring_submit_req', [
       'user_data',
       'opcode',
       'off',
       'addr',
       'len',
     ])
-    this.#tpAsync = tracer.point('io_uring:io_uring_queue_async_work', ['user_data', 'opcode'])
-    this.#tpComplete = tracer.point('io_uring:io_uring_complete', ['user_data', 'res'])
   }
 
   get stats(): IoUringStats {
-    return this.#stats
+    return this.#ctx.stats
   }
 
   get cqes(): DataView {
-    return this.#cq.cqes
+    return this.#ctx.cq.cqes
   }
 
   get cqReady(): number {
-    return this.#cq.ready
+    return this.#ctx.cq.ready
   }
 
   get cqOverflowed(): boolean {
-    return this.#cq.overflowed
+    return this.#ctx.cq.overflowed
+  }
+
+  get sqFlags(): number {
+    return this.#ctx.sqFlags
   }
 
   get inflight(): number {
-    return this.#inflight
+    return this.#ctx.inflight
   }
 
   submit(): number {
-    if (this.#closing) return -Errno.EBADF
+    const ctx = this.#ctx
+    if (ctx.closing) return -Errno.EBADF
     if (this.sqHead === this.sqTail) return 0
-    let taken = 0
-    while (this.sqHead !== this.sqTail) {
-      const req = this.#takeReq()
-      if (req === null) break
-      const at = (this.sqHead & (this.sqEntries - 1)) * SQE_BYTES
-      this.sqHead = (this.sqHead + 1) | 0
-      taken += 1
-      this.#submitSqe(req, at)
-    }
-    if (taken === 0) return -Errno.EAGAIN
+    if (!this.#waiter.mayEnter()) return -Errno.EEXIST
+    ctx.inOwner = true
+    const taken = this.#takeEntries()
+    if (ctx.linkHead !== null) this.#submitter.finish()
     this.#plug.finish()
-    this.#stats.submitted += taken
-    this.#stats.submitCalls += 1
+    ctx.inOwner = false
+    if (ctx.hasTaskWork && this.#runsWorkAfterSubmit) ctx.runTaskWork()
+    if (taken === 0) return -Errno.EAGAIN
+    ctx.stats.submitted += taken
+    ctx.stats.submitCalls += 1
     return taken
   }
 
-  *submitAndWait(count: number): Op<number> {
+  *submitAndWait(count: number, timeoutNs?: number): Op<number> {
     const submitted = this.submit()
     if (submitted < 0) return submitted
-    const ready = yield* this.waitCqes(count)
-    return ready < 0 ? ready : submitted
+    const ready = yield* this.waitCqes(count, timeoutNs)
+    return ready < 0 && submitted === 0 ? ready : submitted
   }
 
-  *waitCqes(count: number): Op<number> {
-    const wanted = Math.min(count, this.cqEntries)
-    if (this.#cq.ready < wanted) {
-      const error = yield* this.#cqWait.waitEventInterruptible(() => {
-        if (this.#cq.ready >= wanted || this.#closed) return true
-        if (wanted < this.#wakeAt) this.#wakeAt = wanted
-        return false
-      })
-      if (error !== 0) return -Errno.EINTR
-    }
-    return this.#cq.ready
+  waitCqes(count: number, timeoutNs: number = Number.POSITIVE_INFINITY): Op<number> {
+    return this.#waiter.wait(count, timeoutNs)
   }
 
-  reap(userData: Float64Array | Int32Array, results: Int32Array, max: number): number {
-    return this.#cq.reap(userData, results, Math.min(max, userData.length, results.length))
+  reap(
+    userData: Float64Array | Int32Array,
+    results: Int32Array,
+    max: number,
+    flags: Int32Array | null = null,
+  ): number {
+    let most = Math.min(max, userData.length, results.length)
+    if (flags !== null) most = Math.min(most, flags.length)
+    return this.#ctx.cq.reap(userData, results, most, flags)
   }
 
-  registerFiles(files: readonly File[]): void {
-    this.#checkOpen()
-    checkCount('registered files', files.length, MAX_FIXED_FILES)
-    if (this.#files.length > 0) throw new KernelError('EBUSY', 'files are registered already')
-    this.#files = files.map((file) => makeFileNode(this.#kernel, file))
+  registerFiles(files: readonly FileEntry[], tags: readonly number[] = []): void {
+    this.#tables.registerFiles(files, tags)
   }
 
-  *unregisterFiles(): Op<void> {
-    if (this.#files.length === 0) throw new KernelError('ENXIO', 'no files are registered')
-    const files = this.#files
-    this.#files = []
-    yield* retireAll(files)
+  updateFiles(
+    offset: number,
+    files: readonly FileEntry[],
+    tags: readonly number[] = [],
+  ): Op<number> {
+    return this.#tables.updateFiles(offset, files, tags)
   }
 
-  *registerBuffers(registrations: readonly (BufferRegistration | null)[]): Op<void> {
-    yield* this.#registrationLock.lock()
-    try {
-      this.#checkOpen()
-      checkCount('registered buffers', registrations.length, MAX_REG_BUFFERS)
-      if (this.#buffers.length > 0) throw new KernelError('EBUSY', 'buffers are registered already')
-      this.#buffers = yield* makeBufferNodes(this.#kernel, this.#files, registrations)
-    } finally {
-      this.#registrationLock.unlock()
-    }
+  unregisterFiles(): Op<void> {
+    return this.#tables.unregisterFiles()
+  }
+
+  registerBuffers(
+    registrations: readonly (BufferRegistration | null)[],
+    tags: readonly number[] = [],
+  ): Op<void> {
+    return this.#tables.registerBuffers(registrations, tags)
+  }
+
+  updateBuffers(
+    offset: number,
+    registrations: readonly (BufferRegistration | null)[],
+    tags: readonly number[] = [],
+  ): Op<number> {
+    return this.#tables.updateBuffers(offset, registrations, tags)
   }
 
   *updateBuffer(index: number, registration: BufferRegistration | null): Op<void> {
-    yield* this.#registrationLock.lock()
-    try {
-      this.#checkOpen()
-      const old = this.#buffers[index]
-      if (old === undefined) {
-        throw new KernelError(
-          this.#buffers.length === 0 ? 'ENXIO' : 'EINVAL',
-          `buffer ${index} is not in the table of ${this.#buffers.length}`,
-        )
-      }
-      this.#buffers[index] =
-        registration === null
-          ? null
-          : yield* makeBufferNode(this.#kernel, this.#files, registration)
-      if (old !== null) yield* old.retire()
-    } finally {
-      this.#registrationLock.unlock()
-    }
+    yield* this.#tables.updateBuffers(index, [registration], [])
   }
 
-  *unregisterBuffers(): Op<void> {
-    yield* this.#registrationLock.lock()
-    try {
-      if (this.#buffers.length === 0) throw new KernelError('ENXIO', 'no buffers are registered')
-      yield* this.#retireBuffers()
-    } finally {
-      this.#registrationLock.unlock()
+  unregisterBuffers(): Op<void> {
+    return this.#tables.unregisterBuffers()
+  }
+
+  *cloneBuffers(source: IoUring, init: CloneBuffersInit = {}): Op<void> {
+    if (!(source instanceof IoUringService)) {
+      throw new KernelError('EBADF', 'clone of buffers: the source is no ring')
     }
+    yield* this.#tables.cloneBuffers(source.#tables, init)
+  }
+
+  registerIowqMaxWorkers(count: number): number {
+    const { wq } = this.#attempts
+    const before = wq.limit
+    if (count !== 0) wq.setLimit(count)
+    return before
+  }
+
+  *syncCancel(init: SyncCancelInit): Op<number> {
+    return yield* syncCancel(this.#ops, newCancelData(), init)
   }
 
   *close(): Op<void> {
-    this.#closing = true
+    const ctx = this.#ctx
+    ctx.closing = true
     this.sqHead = this.sqTail
-    for (let req = this.#wq.take(); req !== null; req = this.#wq.take()) {
-      this.#finish(req, -Errno.ECANCELED)
+    const { wq } = this.#attempts
+    for (let req = wq.take(); req !== null; req = wq.take()) ctx.end(req, -Errno.ECANCELED)
+    this.#timeouts.killAll()
+    for (let req = ctx.drain.take(); req !== null; req = ctx.drain.take()) {
+      ctx.end(req, -Errno.ECANCELED)
     }
-    this.#wq.interrupt()
-    yield* this.#registrationLock.lock()
-    try {
-      if (this.#closed) return
-      yield* this.#idleWait.waitEvent(() => this.#inflight === 0)
-      yield* this.#wq.stop()
-      yield* this.#retireBuffers()
-      yield* retireAll(this.#files)
-      this.#files = []
-      this.#closed = true
-      this.#cqWait.wakeUpAll()
-    } finally {
-      this.#registrationLock.unlock()
-    }
+    wq.interrupt()
+    yield* this.#tables.close(() => this.#finishClose())
   }
 
-  /** Atomic: an attempt has ended, inside the call that made it or later. */
-  reqComplete(req: IoReq, result: number): void {
-    if (result >= 0) {
-      this.#finish(req, result)
-      return
-    }
-    const nowait = (req.rwFlags & RwFlags.NOWAIT) !== 0
-    if (req.kiocb.fragmentsIssued) this.#finish(req, result)
-    else if (result === -Errno.ESTALE) this.#reimport(req, nowait)
-    else if (result === -Errno.EAGAIN && !nowait && !req.waited) this.#queueWork(req)
-    else this.#finish(req, result)
+  *#finishClose(): Op<void> {
+    if (this.#closed) return
+    yield* this.#waiter.waitIdle()
+    yield* this.#attempts.wq.stop()
+    this.#closed = true
+    this.#waiter.closed = true
+    this.#ctx.cqWait.wakeUpAll()
   }
 
-  /** Nothing of the I/O has gone out, and its map is dead. */
-  #reimport(req: IoReq, nowait: boolean): void {
-    req.dropMap()
-    if (nowait) {
-      this.#finish(req, -Errno.EAGAIN)
-      return
-    }
-    if (req.staleImports === MAX_STALE_IMPORTS) {
-      this.#finish(req, -Errno.ESTALE)
-      return
-    }
-    req.staleImports += 1
-    this.#stats.staleImports += 1
-    this.#queueWork(req)
-  }
-
-  #submitSqe(req: IoReq, at: number): void {
-    const error = prepReq(req, this.sqes, at, this.#files, this.#buffers)
-    if (this.#tpSubmit.enabled) {
-      this.#tpSubmit.emit(
-        userDataOf(req),
-        req.opcode,
-        req.posBytes,
-        req.bufOffsetBytes,
-        req.lengthBytes,
-      )
-    }
-    if (error !== 0) this.#finish(req, error)
-    else if (req.opcode === IoUringOp.NOP) this.#finish(req, 0)
-    else if ((this.sqes.getUint8(at + SqeOffset.FLAGS) & SqeFlags.ASYNC) !== 0) {
-      this.#queueWork(req)
-    } else this.#issue(req)
-  }
-
-  /** The attempt that does not sleep. */
-  #issue(req: IoReq): void {
-    const { ops, kiocb, iter, buffer } = req
-    assert(ops !== null, 'io_uring: a request without a file')
-    if (buffer !== null && buffer.token !== null) {
-      req.map = buffer.token.tryGetMap()
-      if (req.map === null) {
-        this.reqComplete(req, -Errno.EAGAIN)
-        return
+  #takeEntries(): number {
+    const ctx = this.#ctx
+    const submitAll = (ctx.setup & SetupFlags.SUBMIT_ALL) !== 0
+    let taken = 0
+    let busy = this.#submitter.busy
+    while (this.sqHead !== this.sqTail) {
+      const req = ctx.takeReq()
+      if (req === null) break
+      const { sqes } = this
+      const at = (this.sqHead & (this.sqEntries - 1)) * SQE_BYTES
+      this.sqHead = (this.sqHead + 1) | 0
+      taken += 1
+      const first = sqes.getInt32(at, true)
+      req.opcode = first & 0xff
+      req.userDataLow = sqes.getInt32(at + SqeOffset.USER_DATA, true)
+      req.userDataHigh = sqes.getInt32(at + SqeOffset.USER_DATA + 4, true)
+      const positionHigh = sqes.getInt32(at + SqeOffset.OFF + 4, true)
+      if ((first & ~1) === FAST && positionHigh >>> POSITION_HIGH_BITS === 0 && !busy) {
+        this.#submitFast(req, at)
+        continue
       }
+      const goesOn = this.#submitter.submit(req, sqes, at)
+      if (this.#tpSubmit.enabled) this.#traceSubmit(req)
+      if (!goesOn && !submitAll) break
+      busy = this.#submitter.busy
     }
-    armKiocb(req, IocbFlags.NOWAIT)
-    kiocb.plug = this.#plug
-    if (this.#kernel.scheduler.exploring) this.#kernel.scheduler.choicePoint('io_uring issue')
-    let result: number
-    if (buffer === null) result = ops.fsync(kiocb)
-    else {
-      armIter(req, buffer, req.map)
-      if (req.opcode === IoUringOp.READ_FIXED) result = ops.readIter(kiocb, iter)
-      else result = ops.writeIter(kiocb, iter)
-    }
-    // A request that was queued may be over, and another one, by now.
-    if (result !== -Errno.EIOCBQUEUED) this.reqComplete(req, result)
+    return taken
   }
 
-  /** A worker's attempt, which may sleep. */
-  *#work(req: IoReq): Op<void> {
-    req.waited = true
-    let result: number
-    try {
-      result = yield* this.#issueWait(req)
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error
-      result = error.errno
-    }
-    if (result !== -Errno.EIOCBQUEUED) this.reqComplete(req, result)
+  #submitFast(req: IoReq, at: number): void {
+    const error = prepFixedFast(req, this.sqes, at, this.#tables.files, this.#tables.buffers)
+    if (this.#tpSubmit.enabled) this.#traceSubmit(req)
+    if (error !== 0) this.#ctx.finish(req, error)
+    else this.#attempts.issueFixed(req)
   }
 
-  *#issueWait(req: IoReq): Op<number> {
-    const { ops, kiocb, iter, buffer } = req
-    assert(ops !== null, 'io_uring: a request without a file')
-    armKiocb(req, 0)
-    if (buffer === null) return yield* ops.fsyncWait(kiocb)
-    if (buffer.token !== null) {
-      if (req.map?.dead === true) req.dropMap()
-      req.map ??= yield* buffer.token.getMap()
-    }
-    armIter(req, buffer, req.map)
-    if (req.opcode === IoUringOp.READ_FIXED) return yield* ops.readIterWait(kiocb, iter)
-    return yield* ops.writeIterWait(kiocb, iter)
+  #traceSubmit(req: IoReq): void {
+    this.#tpSubmit.emit(req.userData, req.opcode, req.posBytes, req.bufOffsetBytes, req.lengthBytes)
   }
-
-  #queueWork(req: IoReq): void {
-    this.#stats.asyncWork += 1
-    if (this.#tpAsync.enabled) this.#tpAsync.emit(userDataOf(req), req.opcode)
-    this.#wq.queue(req)
-  }
-
-  /** The one end of a request: drops what it holds, posts its completion, frees it. */
-  #finish(req: IoReq, result: number): void {
-    req.dropMap()
-    req.buffer?.put()
-    req.buffer = null
-    req.file?.put()
-    req.file = null
-    req.ops = null
-    const res = result === -Errno.ERESTARTSYS ? -Errno.EINTR : result
-    if (this.#tpComplete.enabled) this.#tpComplete.emit(userDataOf(req), res)
-    if (!this.#cq.post(req.userDataLow, req.userDataHigh, res)) this.#stats.cqOverflows += 1
-    this.#stats.completed += 1
-    req.next = this.#freeReqs
-    this.#freeReqs = req
-    this.#inflight -= 1
-    if (this.#cq.ready >= this.#wakeAt) {
-      this.#wakeAt = NEVER
-      this.#cqWait.wakeUpAll()
-    }
-    if (this.#closing && this.#inflight === 0) this.#idleWait.wakeUpAll()
-  }
-
-  #takeReq(): IoReq | null {
-    let req = this.#freeReqs
-    if (req === null) {
-      if (this.#reqsMade === this.cqEntries) return null
-      this.#reqsMade += 1
-      req = new IoReq(this)
-    } else this.#freeReqs = req.next
-    req.next = null
-    req.rwFlags = 0
-    req.staleImports = 0
-    req.waited = false
-    req.kiocb.fragmentsIssued = false
-    this.#inflight += 1
-    return req
-  }
-
-  *#retireBuffers(): Op<void> {
-    const buffers = this.#buffers
-    this.#buffers = []
-    yield* retireAll(buffers)
-  }
-
-  #checkOpen(): void {
-    if (this.#closing) throw new KernelError('EBADF', 'the ring is closed')
-  }
-}
-
-function userDataOf(req: IoReq): number {
-  return (req.userDataLow >>> 0) + (req.userDataHigh >>> 0) * 0x1_0000_0000
 }

@@ -33,21 +33,22 @@ export function checkCount(what: string, count: number, max: number): void {
 }
 
 /** Takes a reference on the file. */
-export function makeFileNode(kernel: Kernel, file: File): FileNode {
+export function makeFileNode(kernel: Kernel, file: File, tag: number): FileNode {
   file.get()
-  return new FileNode(kernel, file, file.query(dmabufFile) ?? null)
+  return new FileNode(kernel, file, file.query(dmabufFile) ?? null, tag)
 }
 
 /** Registers one buffer. Throws KernelError; then nothing is held. */
 export function* makeBufferNode(
   kernel: Kernel,
-  files: readonly FileNode[],
+  files: readonly (FileNode | null)[],
   registration: BufferRegistration,
+  tag: number,
 ): Op<BufferNode> {
-  if ('segments' in registration) return new BufferNode(kernel, null, registration.segments)
+  if ('segments' in registration) return new BufferNode(kernel, null, registration.segments, tag)
   const { dmabuf, fileIndex } = registration
   const node = files[fileIndex]
-  if (node === undefined) {
+  if (node === undefined || node === null) {
     throw new KernelError(
       'EBADF',
       `buffer registration: file ${fileIndex} of ${files.length} is not there`,
@@ -71,7 +72,7 @@ export function* makeBufferNode(
   try {
     const direction = registration.direction ?? DmaDirection.BIDIRECTIONAL
     const token = yield* ops.createDmabufToken(dmabuf, direction)
-    return new BufferNode(kernel, { dmabuf, file, token }, [])
+    return new BufferNode(kernel, { dmabuf, file, token }, [], tag)
   } catch (error) {
     dmabuf.put()
     file.put()
@@ -82,21 +83,21 @@ export function* makeBufferNode(
 /** Registers all, or none. */
 export function* makeBufferNodes(
   kernel: Kernel,
-  files: readonly FileNode[],
+  files: readonly (FileNode | null)[],
   registrations: readonly (BufferRegistration | null)[],
+  tags: readonly number[],
 ): Op<(BufferNode | null)[]> {
   const nodes: (BufferNode | null)[] = []
   try {
     for (const registration of registrations) {
-      nodes.push(registration === null ? null : yield* makeBufferNode(kernel, files, registration))
+      const tag = tags[nodes.length] ?? 0
+      nodes.push(
+        registration === null ? null : yield* makeBufferNode(kernel, files, registration, tag),
+      )
     }
     return nodes
   } catch (error) {
-    yield* retireAll(nodes)
+    for (const node of nodes) if (node !== null) yield* node.retire()
     throw error
   }
-}
-
-export function* retireAll(nodes: readonly (BufferNode | FileNode | null)[]): Op<void> {
-  for (const node of nodes) if (node !== null) yield* node.retire()
 }

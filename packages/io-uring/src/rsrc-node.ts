@@ -14,11 +14,14 @@ import type { Kvec } from '@iolayers/uio'
  */
 class RsrcNode {
   users: number
+  /** User data of the completion that says that it is released; 0: none. */
+  readonly tag: number
   readonly #drained: Completion
   #retiring: boolean
 
-  constructor(kernel: Kernel, name: string) {
+  constructor(kernel: Kernel, name: string, tag: number) {
     this.users = 0
+    this.tag = tag
     this.#drained = new Completion(kernel.scheduler, name)
     this.#retiring = false
   }
@@ -41,8 +44,8 @@ export class FileNode extends RsrcNode {
   /** null for a file that cannot do this kind of I/O. */
   readonly ops: DmabufFile | null
 
-  constructor(kernel: Kernel, file: File, ops: DmabufFile | null) {
-    super(kernel, `registered file ${file.name}`)
+  constructor(kernel: Kernel, file: File, ops: DmabufFile | null, tag: number) {
+    super(kernel, `registered file ${file.name}`, tag)
     this.file = file
     this.ops = ops
   }
@@ -72,8 +75,13 @@ export class BufferNode extends RsrcNode {
   readonly canWrite: boolean
   readonly #dmabuf: DmabufRegistration | null
 
-  constructor(kernel: Kernel, dmabuf: DmabufRegistration | null, segments: readonly Kvec[]) {
-    super(kernel, 'registered buffer')
+  constructor(
+    kernel: Kernel,
+    dmabuf: DmabufRegistration | null,
+    segments: readonly Kvec[],
+    tag: number,
+  ) {
+    super(kernel, 'registered buffer', tag)
     this.#dmabuf = dmabuf
     this.token = dmabuf?.token ?? null
     this.file = dmabuf?.file ?? null

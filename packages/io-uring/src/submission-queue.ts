@@ -43,8 +43,13 @@ export class SubmissionQueue {
     return index
   }
 
+  /** Flags of an entry that is prepared already: SqeFlags, in place of those that it has. */
+  setSqeFlags(sqe: number, flags: number): void {
+    this.sqes.setUint8(sqe * SQE_BYTES + SqeOffset.FLAGS, flags)
+  }
+
   prepNop(sqe: number, userData: number): void {
-    this.#prep(sqe, IoUringOp.NOP, 0, 0, 0, 0, userData, 0)
+    this.prep(sqe, IoUringOp.NOP, 0, 0, 0, 0, userData, 0)
   }
 
   /**
@@ -60,7 +65,7 @@ export class SubmissionQueue {
     lengthBytes: number,
     userData: number,
   ): void {
-    this.#prep(
+    this.prep(
       sqe,
       READ_FIXED,
       fileIndex,
@@ -81,7 +86,7 @@ export class SubmissionQueue {
     lengthBytes: number,
     userData: number,
   ): void {
-    this.#prep(
+    this.prep(
       sqe,
       WRITE_FIXED,
       fileIndex,
@@ -95,7 +100,7 @@ export class SubmissionQueue {
 
   /** Flushes a registered file. `fsyncFlags` is 0 or FSYNC_DATASYNC. */
   prepFsync(sqe: number, fileIndex: number, fsyncFlags: number, userData: number): void {
-    this.#prep(sqe, FSYNC, fileIndex, 0, 0, 0, userData, 0)
+    this.prep(sqe, FSYNC, fileIndex, 0, 0, 0, userData, 0)
     this.setRwFlags(sqe, fsyncFlags)
   }
 
@@ -108,8 +113,8 @@ export class SubmissionQueue {
     return decodeSqe(this.sqes, sqe * SQE_BYTES)
   }
 
-  /** Writes every byte of an entry. */
-  #prep(
+  /** Writes every byte of an entry: its flags and priority too are zero, unless `opcodeAndFlags` has them. */
+  protected prep(
     sqe: number,
     opcodeAndFlags: number,
     fd: number,

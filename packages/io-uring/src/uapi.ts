@@ -10,7 +10,9 @@ export const IoUringOp = {
   READ_FIXED: 4,
   WRITE_FIXED: 5,
   TIMEOUT: 11,
+  TIMEOUT_REMOVE: 12,
   ASYNC_CANCEL: 14,
+  LINK_TIMEOUT: 15,
   READ: 22,
   WRITE: 23,
 } as const
@@ -33,11 +35,9 @@ export const RwFlags = {
   SYNC: 0x04,
   NOWAIT: 0x08,
   APPEND: 0x10,
+  NOAPPEND: 0x20,
   ATOMIC: 0x40,
 } as const
-
-/** Fsync waits for the data only. @see include/uapi/linux/io_uring.h IORING_FSYNC_DATASYNC */
-export const FSYNC_DATASYNC = 1
 
 export const SQE_BYTES = 64
 export const CQE_BYTES = 16
@@ -58,8 +58,10 @@ export const SqeOffset = {
   USER_DATA: 32,
   BUF_INDEX: 40,
   PERSONALITY: 42,
+  /** Also splice_fd_in. */
   FILE_INDEX: 44,
   ADDR3: 48,
+  PAD2: 56,
 } as const
 
 export const CqeOffset = { USER_DATA: 0, RES: 8, FLAGS: 12 } as const

@@ -89,10 +89,10 @@ describe('completions', () => {
               for (let i = 0; i < count; i += 1) {
                 posted += 1
                 model.push(posted)
-                queue.post(posted, 1, -posted)
+                queue.post(posted, 1, -posted, 0)
               }
             } else {
-              const taken = queue.reap(userData, results, count)
+              const taken = queue.reap(userData, results, count, null)
               const expected = model.splice(0, count)
               expect(Array.from(userData.subarray(0, taken), (id) => id - 2 ** 32)).toEqual(
                 expected,
@@ -143,10 +143,15 @@ describe('waiting', () => {
     bench.twin.decide = () => ({ kind: 'hold' })
     bench.read(1)
     function* main(): Op<void> {
-      const task = bench.scheduler.spawn('waiter', bench.ring.submitAndWait(1))
-      for (let i = 0; i < 5; i += 1) yield* yieldNow(bench.scheduler)
-      task.signal()
-      expect(yield* joinTask(bench.scheduler, task)).toBe(-Errno.EINTR)
+      const ends = []
+      for (const op of [bench.ring.submitAndWait(1), bench.ring.waitCqes(1)]) {
+        const task = bench.scheduler.spawn('waiter', op)
+        for (let i = 0; i < 5; i += 1) yield* yieldNow(bench.scheduler)
+        task.signal()
+        ends.push(yield* joinTask(bench.scheduler, task))
+      }
+      // What was submitted is told before what befell the wait.
+      expect(ends).toEqual([1, -Errno.EINTR])
       bench.twin.held.shift()?.()
     }
     bench.run(main())

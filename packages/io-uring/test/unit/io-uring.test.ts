@@ -10,6 +10,7 @@ import {
   FSYNC_DATASYNC,
   IoUringOp,
   RwFlags,
+  SetupFlags,
   SQE_BYTES,
   SqeFlags,
   SqeOffset,
@@ -159,7 +160,7 @@ describe('reads and writes', () => {
   })
 
   it('flushes a file, in a worker where that has to sleep, and does nothing for a NOP', () => {
-    const bench = new Bench()
+    const bench = new Bench({ flags: SetupFlags.SUBMIT_ALL })
     bench.register()
     const { ring } = bench
     ring.prepFsync(ring.getSqe(), 0, FSYNC_DATASYNC, 1)
@@ -234,7 +235,7 @@ describe('errors of an entry', () => {
   })
 
   it('names what is missing: buffer EFAULT, file EBADF, operation EINVAL', () => {
-    const bench = new Bench()
+    const bench = new Bench({ flags: SetupFlags.SUBMIT_ALL })
     bench.ring.registerFiles([bench.file])
     bench.run(bench.ring.registerBuffers([null]))
     const { ring } = bench
@@ -247,7 +248,7 @@ describe('errors of an entry', () => {
     ring.sqes.setUint8(unknown * SQE_BYTES, 200)
     const flags = ring.getSqe()
     ring.prepReadFixed(flags, 0, 0, 0, 0, 512, 6)
-    ring.sqes.setUint8(flags * SQE_BYTES + SqeOffset.FLAGS, SqeFlags.IO_LINK)
+    ring.sqes.setUint8(flags * SQE_BYTES + SqeOffset.FLAGS, 0x80)
     const unfixed = ring.getSqe()
     ring.prepReadFixed(unfixed, 0, 0, 0, 0, 512, 7)
     ring.sqes.setUint8(unfixed * SQE_BYTES + SqeOffset.FLAGS, 0)
