@@ -9,8 +9,8 @@ import type { Disk } from './disk.ts'
 
 /**
  * Whether a disk can do a bio at all: NOTSUPP for an operation that it has not, IOERR beyond its end, on a read-only
- * disk or off its logical blocks, INVAL for an atomic write larger than the device does whole.
- * @see block/blk-core.c submit_bio_noacct, bio_check_eod, bio_check_ro
+ * disk or off its logical blocks, INVAL for an atomic write that is no multiple of the least or larger than the largest unit.
+ * @see block/blk-core.c submit_bio_noacct, bio_check_eod, bio_check_ro, blk_validate_atomic_write_op_size
  */
 export function checkBio(bio: Bio, disk: Disk): BlkStatus {
   const { limits } = disk
@@ -25,8 +25,12 @@ export function checkBio(bio: Bio, disk: Disk): BlkStatus {
   if (!opIsWrite(bio.biOpf)) return BlkStatus.OK
   if (disk.readOnly && biSize > 0) return BlkStatus.IOERR
   const isAtomic = (bio.biOpf & ReqFlags.ATOMIC) !== 0
-  if (isAtomic && biSize > limits.atomicWriteMaxSectors * SECTOR_SIZE) return BlkStatus.INVAL
-  return BlkStatus.OK
+  return isAtomic && !isAtomicSize(limits, biSize) ? BlkStatus.INVAL : BlkStatus.OK
+}
+
+function isAtomicSize(limits: QueueLimits, sizeBytes: number): boolean {
+  const { atomicWriteUnitMinBytes, atomicWriteUnitMaxBytes } = limits
+  return sizeBytes <= atomicWriteUnitMaxBytes && sizeBytes % atomicWriteUnitMinBytes === 0
 }
 
 function supports(limits: QueueLimits, opf: number): boolean {
@@ -36,6 +40,8 @@ function supports(limits: QueueLimits, opf: number): boolean {
       return true
     case ReqOp.DISCARD:
       return limits.maxDiscardSectors > 0
+    case ReqOp.SECURE_ERASE:
+      return limits.maxSecureEraseSectors > 0
     case ReqOp.WRITE_ZEROES:
       return limits.maxWriteZeroesSectors > 0
     default:

@@ -36,5 +36,5 @@ export function splitDmabufBytes(bio: Bio, limits: QueueLimits, maxBytes: number
   if ((size & (limits.logicalBlockSizeBytes - 1)) !== 0) return -Errno.EINVAL
   const fits = Math.min(maxBytes, sureBytes(map.granuleShift, offset, limits.maxSegments))
   if (size <= fits) return 0
-  return cutAt(bio, limits, fits)
+  return cutAt(bio, limits, fits, 0)
 }

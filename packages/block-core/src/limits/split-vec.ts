@@ -12,7 +12,10 @@ const PAGE_SIZE = 4096
 /**
  * Bytes of a bio with a vector that fit one request: 0 when all do, else where to cut, or -EINVAL, -EAGAIN.
  * Each run is cut into segments by segment size and boundary; the request ends before the run that would be one segment too
- * many, one byte too many, or a gap where the device allows none.
+ * many, one byte too many, or a gap where the device allows none. Runs that touch are not taken together.
+ *
+ * Boundaries are those of addresses. The kernel looks at the offset in the first page of the run, which is the same for every virtual
+ * boundary up to a page.
  * @see block/blk-merge.c bio_split_io_at
  */
 export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): number {
@@ -25,36 +28,33 @@ export function splitVecBytes(bio: Bio, limits: QueueLimits, maxBytes: number): 
   let previousEnd = -1
   while (left > 0) {
     const vec = bvecAt(vecs, idx)
+    const offset = vec.offsetBytes + done
     const length = Math.min(vec.lengthBytes - done, left)
-    const addr = vec.frame * PAGE_SIZE + vec.offsetBytes + done
     idx++
     done = 0
     if (length === 0) continue
-    if (misaligned(limits, addr, length)) return -Errno.EINVAL
+    if (misaligned(limits, offset, length)) return -Errno.EINVAL
+    const addr = vec.frame * PAGE_SIZE + offset
     if (previousEnd >= 0 && gapBetween(limits, previousEnd, addr)) {
-      bio.biNrSegments = segments
-      return cutAt(bio, limits, bytes)
-    }
-    const room = Math.min(length, maxBytes - bytes)
-    let fitted = 0
-    while (segments < limits.maxSegments && runGoesOn(limits, addr, fitted, room)) {
-      fitted += Math.min(room - fitted, segmentRoom(limits, addr + fitted))
-      segments++
-    }
-    bytes += fitted
-    if (fitted < length) {
-      bio.biNrSegments = segments
-      return cutAt(bio, limits, bytes)
+      return cutAt(bio, limits, bytes, segments)
     }
     left -= length
     previousEnd = addr + length
+    const room = Math.min(length, maxBytes - bytes)
+    let fitted = 0
+    while (segments < limits.maxSegments && runGoesOn(limits, addr, fitted, room)) {
+      fitted += segmentBytes(limits, addr + fitted, offset + fitted, room - fitted)
+      segments++
+    }
+    bytes += fitted
+    if (fitted < length) return cutAt(bio, limits, bytes, segments)
   }
   bio.biNrSegments = segments
   return 0
 }
 
-function misaligned(limits: QueueLimits, addr: number, length: number): boolean {
-  return ((addr | length) & limits.dmaAlignmentMask) !== 0
+function misaligned(limits: QueueLimits, offset: number, length: number): boolean {
+  return ((offset | length) & limits.dmaAlignmentMask) !== 0
 }
 
 /** A run that had to be cut where the device allows no gap ends there. @see block/blk-merge.c bvec_split_segs */
@@ -71,8 +71,12 @@ function gapAfter(limits: QueueLimits, addr: number): boolean {
   return (addr & limits.virtBoundaryMask) !== 0
 }
 
-/** Bytes of a segment that begins at an address. @see block/blk.h get_max_segment_size */
-function segmentRoom(limits: QueueLimits, addr: number): number {
+/**
+ * Bytes of a segment that begins at an address, `offset` behind the begin of a page. Most lie in one page, and need no division.
+ * @see block/blk.h get_max_segment_size
+ */
+function segmentBytes(limits: QueueLimits, addr: number, offset: number, wanted: number): number {
+  if (offset + wanted <= limits.maxFastSegmentSizeBytes) return wanted
   const boundary = limits.segBoundaryMask + 1
-  return Math.min(limits.maxSegmentSizeBytes, boundary - (addr % boundary))
+  return Math.min(wanted, limits.maxSegmentSizeBytes, boundary - (addr % boundary))
 }

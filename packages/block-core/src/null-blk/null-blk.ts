@@ -194,7 +194,7 @@ function limitsOf(config: NullBlkConfig): QueueLimitsInit {
     maxHwSectors: maxSectors,
     dmaAlignmentMask: 1,
     virtBoundaryMask: virtBoundary ? PAGE_SIZE - 1 : 0,
-    maxDiscardSectors: discard ? Math.floor(UINT_MAX / SECTOR_SIZE) : 0,
+    maxHwDiscardSectors: discard ? Math.floor(UINT_MAX / SECTOR_SIZE) : 0,
     writeCache: cacheSizeBytes > 0,
     fua: cacheSizeBytes > 0 && fua,
   }

@@ -114,5 +114,5 @@ const RAM_DISK_LIMITS: QueueLimitsInit = {
   maxHwSectors: 0xffff_ffff,
   dmaAlignmentMask: 3,
   maxWriteZeroesSectors: 0xffff_ffff,
-  maxDiscardSectors: 0xffff_ffff,
+  maxHwDiscardSectors: 0xffff_ffff,
 }

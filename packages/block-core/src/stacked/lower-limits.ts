@@ -31,11 +31,10 @@ export function lowerLimits(lowers: readonly Disk[]): QueueLimitsInit {
     virtBoundaryMask,
     dmaAlignmentMask: Math.max(...of('dmaAlignmentMask')),
     chunkSectors: of('chunkSectors').reduce(gcd, 0),
-    maxDiscardSectors: Math.min(...of('maxDiscardSectors')),
+    maxHwDiscardSectors: Math.min(...of('maxDiscardSectors')),
     maxDiscardSegments: Math.min(...of('maxDiscardSegments')),
     discardGranularityBytes: Math.max(...of('discardGranularityBytes')),
     maxWriteZeroesSectors: Math.min(...of('maxWriteZeroesSectors')),
-    atomicWriteMaxSectors: 0,
     writeCache,
     fua: writeCache && all.every((limits) => limits.fua || !limits.writeCache),
   }

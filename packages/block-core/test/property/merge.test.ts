@@ -193,10 +193,10 @@ const limitInits: fc.Arbitrary<QueueLimitsInit> = fc
     segBoundaryMask: fc.constantFrom(4095, 8191, 0xffff_ffff),
     virtBoundaryMask: fc.constantFrom(0, 0, 511, 4095),
     maxHwSectors: fc.integer({ min: 24, max: 80 }),
-    chunkSectors: fc.constantFrom(0, 0, 32),
-    maxDiscardSectors: fc.integer({ min: 24, max: 60 }),
+    chunkSectors: fc.constantFrom(0, 0, 40),
+    maxHwDiscardSectors: fc.integer({ min: 24, max: 60 }),
     maxDiscardSegments: fc.integer({ min: 1, max: 4 }),
-    atomicWriteMaxSectors: fc.constantFrom(24, 40),
+    atomicWriteHwMaxBytes: fc.constantFrom(24 * 512, 40 * 512),
     writeCache: fc.boolean(),
     fua: fc.boolean(),
   })

@@ -111,7 +111,7 @@ describe('splitting a dmabuf bio', () => {
           expect(bio.biIter.biBvecDone).toBe(at)
           expect(bio.biIter.biSector).toBe(40 + (at - begin) / 512)
           expect(size % 512).toBe(0)
-          expect(size).toBeLessThanOrEqual(maxIoSizeBytes(limits, bio.biIter.biSector))
+          expect(size).toBeLessThanOrEqual(maxIoSizeBytes(bio, limits))
           expect(table.find(at + size - 1) - table.find(at) + 1).toBeLessThanOrEqual(c.maxSegments)
           bioAdvance(bio, size)
           at += size

@@ -122,7 +122,7 @@ describe('splitting a bio with a vector', () => {
           expect(cut).toBeGreaterThanOrEqual(0)
           const size = cut === 0 ? bio.biIter.biSize : cut
           const { biSector } = bio.biIter
-          expect(size).toBeLessThanOrEqual(maxIoSizeBytes(limits, biSector))
+          expect(size).toBeLessThanOrEqual(maxIoSizeBytes(bio, limits))
           if (c.chunkSectors > 0) {
             const last = biSector + size / 512 - 1
             expect(Math.floor(last / c.chunkSectors)).toBe(Math.floor(biSector / c.chunkSectors))
@@ -152,7 +152,7 @@ describe('splitting a bio with a vector', () => {
 describe('splitting bios without data', () => {
   it('discard is cut at its granularity, write zeroes at its bound', () => {
     const limits = limitsOf({
-      maxDiscardSectors: 100,
+      maxHwDiscardSectors: 100,
       discardGranularityBytes: 8 * 512,
       maxWriteZeroesSectors: 64,
     })

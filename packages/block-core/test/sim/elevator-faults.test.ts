@@ -77,7 +77,7 @@ function run(seed: number, machine: Machine = makeMachine(seed)): Outcome {
   const limits = {
     maxSegments: 4,
     maxHwSectors: 40,
-    maxDiscardSectors: 64,
+    maxHwDiscardSectors: 64,
     maxDiscardSegments: 1 + random.below(3),
     writeCache: true,
   }

@@ -144,7 +144,7 @@ describe('a disk without requests', () => {
     [ReqFlags.NOWAIT, BlkStatus.AGAIN],
     [ReqFlags.ATOMIC, BlkStatus.INVAL],
   ])('R-BIO-5: flag %i and a cut that only the driver asks for is status %i', (flag, status) => {
-    const rig = makeRig({ atomicWriteMaxSectors: 64 }, () => 1)
+    const rig = makeRig({ atomicWriteHwMaxBytes: 32_768 }, () => 1)
     const bio = runBio({ op: ReqOp.WRITE | flag, sector: 0, bytes: 1024 }, rig.end)
     rig.scheduler.runSync('write', rig.disk.submitBioWait(bio, null))
     expect([rig.end.statuses, rig.driver.got]).toEqual([[status], []])

@@ -120,7 +120,7 @@ describe('submitting', () => {
     expect(status(ReqOp.WRITE, 0, 1024)).toBe(BlkStatus.IOERR)
     expect(driver.issued).toHaveLength(0)
     tearDown(machine, disk)
-    const writable = makeDisk(machine.kernel, driver, { limits: { atomicWriteMaxSectors: 8 } })
+    const writable = makeDisk(machine.kernel, driver, { limits: { atomicWriteHwMaxBytes: 4096 } })
     const atomic = runBio({ op: ReqOp.WRITE | ReqFlags.ATOMIC, sector: 0, bytes: 8192 })
     expect(writable.submitBio(atomic, null)).toBe(BlkStatus.INVAL)
     tearDown(machine, writable)

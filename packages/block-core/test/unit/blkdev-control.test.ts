@@ -133,7 +133,7 @@ describe('what a block device says of itself', () => {
 })
 
 describe('discard', () => {
-  const limits = { maxDiscardSectors: 64, discardGranularityBytes: 8192 }
+  const limits = { maxHwDiscardSectors: 64, discardGranularityBytes: 8192 }
 
   it('the first bio ends at the granularity, and all is discarded once', () => {
     const opened = open({ limits })
@@ -150,7 +150,7 @@ describe('discard', () => {
   })
 
   it('a disk of 8 TiB takes several bios', () => {
-    const limits = { maxDiscardSectors: 0xffff_ffff, discardGranularityBytes: 4096 }
+    const limits = { maxHwDiscardSectors: 0xffff_ffff, discardGranularityBytes: 4096 }
     const opened = open({ limits, capacitySectors: 2 ** 34 })
     opened.scheduler.runSync('discard', opened.control.blkDiscard(0, 2 ** 43))
     const done = ranges(opened)

@@ -239,7 +239,7 @@ describe('reading and writing', () => {
   })
 
   it('an I/O of more runs than a bio has entries takes several bios', () => {
-    const limits = { maxHwSectors: 8192, maxSegments: 512, atomicWriteMaxSectors: 1024 }
+    const limits = { maxHwSectors: 8192, maxSegments: 512, atomicWriteHwMaxBytes: 524_288 }
     const opened = open({ queueDepth: 2, limits })
     const { io, kiocb, scheduler, recorder, disk } = opened
     const iter = kvecIter(600, 512)
@@ -345,7 +345,7 @@ describe('reading and writing', () => {
   })
 
   it('kiocb flags become request flags', () => {
-    const opened = open({ limits: { writeCache: true, fua: true, atomicWriteMaxSectors: 8 } })
+    const opened = open({ limits: { writeCache: true, fua: true, atomicWriteHwMaxBytes: 4096 } })
     const { io, kiocb, scheduler, driver } = opened
     kiocb.flags |= IocbFlags.DSYNC | IocbFlags.ATOMIC | IocbFlags.NOWAIT
     io.writeIter(kiocb, kvecIter(1, 4096, true))

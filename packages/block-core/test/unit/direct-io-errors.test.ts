@@ -152,7 +152,7 @@ describe('what a disk refuses', () => {
   })
 
   it('atomic writes: one range, a power of two, at its own multiple, whole, and no larger than the disk does', () => {
-    const atomic = { limits: { atomicWriteMaxSectors: 8 }, capacitySectors: 20 }
+    const atomic = { limits: { atomicWriteHwMaxBytes: 4096 }, capacitySectors: 20 }
     const opened = openFile(atomic)
     const { io, file, driver } = opened
     const map = new FakeMap(1 << 20, 12)

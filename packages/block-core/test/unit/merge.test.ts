@@ -192,9 +192,9 @@ describe('merging in a plug', () => {
 describe('what goes together', () => {
   const pair = (first: number, second: number): number => {
     const limits = {
-      atomicWriteMaxSectors: 64,
+      atomicWriteHwMaxBytes: 32_768,
       maxWriteZeroesSectors: 64,
-      maxDiscardSectors: 64,
+      maxHwDiscardSectors: 64,
       writeCache: true,
     }
     const { disk, plug, bio, finish } = setup(limits)
@@ -356,7 +356,7 @@ describe('limits of a merged request', () => {
   })
 
   it('atomic writes by what the device does whole', () => {
-    const limits = { atomicWriteMaxSectors: 16 }
+    const limits = { atomicWriteHwMaxBytes: 8192 }
     const op = ReqOp.WRITE | ReqFlags.ATOMIC
     expect(
       grouped(
@@ -491,7 +491,7 @@ describe('the virtual boundary', () => {
 })
 
 describe('discards', () => {
-  const limits = { maxDiscardSectors: 64 }
+  const limits = { maxHwDiscardSectors: 64 }
 
   it('of one range grow where they touch', () => {
     const list = [

@@ -478,7 +478,7 @@ describe('merging with requests that the scheduler holds', () => {
   })
 
   it('discards gather wherever they lie, up to the number of ranges', () => {
-    const limits = { maxDiscardSectors: 640, maxDiscardSegments: 2 }
+    const limits = { maxHwDiscardSectors: 640, maxDiscardSegments: 2 }
     const { machine, driver, disk, submit, end } = setup({ limits })
     disk.queue.quiesce()
     const plug = new Plug()

@@ -170,8 +170,8 @@ describe('a striped disk', () => {
     },
   )
 
-  it('a discard or zeroes over many stripes are one bio for each disk that has any of it', () => {
-    const limits = { maxDiscardSectors: 1 << 20, maxWriteZeroesSectors: 1 << 20 }
+  it('a discard over many stripes is one bio for each disk that has any of it; zeroes are cut at the stripes', () => {
+    const limits = { maxHwDiscardSectors: 1 << 20, maxWriteZeroesSectors: 1 << 20 }
     const rig = makeRig(3, { capacitySectors: 1024, limits })
     const disk = striped(rig)
     for (const [op, sector, sectors] of [
@@ -187,12 +187,14 @@ describe('a striped disk', () => {
     expect(issued(rig)).toEqual([
       [
         [0, 80 * 512],
-        [5, 11 * 512],
+        [5, 3 * 512],
+        [8, 8 * 512],
         [10, 4 * 512],
       ],
       [
         [0, 80 * 512],
-        [0, 11 * 512],
+        [0, 8 * 512],
+        [8, 3 * 512],
       ],
       [
         [0, 80 * 512],
@@ -208,7 +210,7 @@ describe('a striped disk', () => {
   })
 
   it('a disk below without discard or zeroes means none above', () => {
-    const rig = makeRig(1, { limits: { maxDiscardSectors: 8, maxWriteZeroesSectors: 8 } })
+    const rig = makeRig(1, { limits: { maxHwDiscardSectors: 8, maxWriteZeroesSectors: 8 } })
     const other = makeRig(1)
     const disks = [...rig.lowers, ...other.lowers]
     const disk = createStripedDisk(rig, { name: 'stripes', disks, chunkSectors: 8 })

@@ -86,7 +86,7 @@ export function namespaceLimits(
       : { virtBoundaryMask: CTRL_PAGE_SIZE - 1 }),
     segBoundaryMask: device.segBoundaryMask,
     dmaAlignmentMask: 3,
-    atomicWriteMaxSectors: ((id.awupf + 1) * blockBytes) / SECTOR_SIZE,
+    atomicWriteHwMaxBytes: (id.awupf + 1) * blockBytes,
     writeCache,
     fua: writeCache,
   }
