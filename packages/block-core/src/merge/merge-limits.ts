@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { blkBoundarySectors } from '../limits/max-io-size.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import type { Request } from '../mq/request.ts'
 import { ReqFlags, ReqOp, reqOp, SECTOR_SHIFT, SECTOR_SIZE } from '../req-flags.ts'
@@ -12,23 +13,19 @@ const BIO_MAX_SECTORS = 0xffff_ffff >>> SECTOR_SHIFT
 export function blkRqGetMaxSectors(rq: Request, limits: QueueLimits, sector: number): number {
   switch (reqOp(rq.cmdFlags)) {
     case ReqOp.DISCARD:
-    case ReqOp.SECURE_ERASE:
       return Math.min(limits.maxDiscardSectors, BIO_MAX_SECTORS)
-    case ReqOp.WRITE_ZEROES:
-      return upToChunk(limits.maxWriteZeroesSectors, limits, sector)
-    default: {
-      const isAtomic = (rq.cmdFlags & ReqFlags.ATOMIC) !== 0
-      const most = isAtomic ? limits.atomicWriteMaxSectors : limits.maxSectors
-      return upToChunk(most, limits, sector)
-    }
+    case ReqOp.SECURE_ERASE:
+      return Math.min(limits.maxSecureEraseSectors, BIO_MAX_SECTORS)
+    default:
+      return maxDataSectors(limits, sector, (rq.cmdFlags & ReqFlags.ATOMIC) !== 0)
   }
 }
 
 /** @see include/linux/blkdev.h blk_boundary_sectors_left */
-function upToChunk(maxSectors: number, limits: QueueLimits, sector: number): number {
-  const { chunkSectors } = limits
-  if (chunkSectors === 0) return maxSectors
-  return Math.min(maxSectors, chunkSectors - (sector % chunkSectors))
+function maxDataSectors(limits: QueueLimits, sector: number, isAtomic: boolean): number {
+  const most = isAtomic ? limits.atomicWriteMaxSectors : limits.maxSectors
+  const boundary = blkBoundarySectors(limits, isAtomic)
+  return boundary === 0 ? most : Math.min(most, boundary - (sector % boundary))
 }
 
 /** @see block/blk.h blk_rq_get_max_segments */

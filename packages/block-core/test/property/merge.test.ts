@@ -98,7 +98,8 @@ function readWriteFault(rq: Request, runs: readonly BioVec[], limits: QueueLimit
   const sectors = rq.dataBytes / 512
   const atomic = (rq.cmdFlags & ReqFlags.ATOMIC) !== 0
   if (sectors > (atomic ? limits.atomicWriteMaxSectors : limits.maxSectors)) return 'max sectors'
-  const chunk = limits.chunkSectors
+  const ofAtomic = limits.atomicWriteBoundarySectors
+  const chunk = atomic && ofAtomic > 0 ? ofAtomic : limits.chunkSectors
   const crosses = Math.floor(rq.sector / chunk) !== Math.floor((rq.sector + sectors - 1) / chunk)
   if (chunk > 0 && crosses) return 'chunk'
   const segments = naiveSegments(runs, limits)
@@ -197,12 +198,15 @@ const limitInits: fc.Arbitrary<QueueLimitsInit> = fc
     maxHwDiscardSectors: fc.integer({ min: 24, max: 60 }),
     maxDiscardSegments: fc.integer({ min: 1, max: 4 }),
     atomicWriteHwMaxBytes: fc.constantFrom(24 * 512, 40 * 512),
+    atomicWriteHwBoundaryBytes: fc.constantFrom(0, 64 * 512),
     writeCache: fc.boolean(),
     fua: fc.boolean(),
   })
-  .map(({ maxSegmentSizeBytes, ...rest }) =>
-    rest.virtBoundaryMask === 0 ? { ...rest, maxSegmentSizeBytes } : rest,
-  )
+  .map(({ maxSegmentSizeBytes, atomicWriteHwBoundaryBytes: boundary, ...rest }) => ({
+    ...rest,
+    ...(rest.virtBoundaryMask === 0 ? { maxSegmentSizeBytes } : {}),
+    atomicWriteHwBoundaryBytes: rest.chunkSectors === 0 ? boundary : 0,
+  }))
 
 /** Only an atomic write that cannot be whole is refused. */
 function mayEndSo(bio: Bio): boolean {

@@ -371,6 +371,50 @@ describe('limits of a merged request', () => {
     ).toEqual([[0, 8], [16]])
   })
 
+  it('the boundary of atomic writes, which says nothing to others', () => {
+    const limits = { atomicWriteHwMaxBytes: 16_384, atomicWriteHwBoundaryBytes: 16_384 }
+    const list = [
+      [16, 8],
+      [24, 8],
+      [32, 8],
+      [40, 8],
+    ] as const
+    const op = ReqOp.WRITE | ReqFlags.ATOMIC
+    expect(grouped(list, limits, op)).toEqual([
+      [16, 24],
+      [32, 40],
+    ])
+    expect(
+      grouped(
+        [
+          [24, 8],
+          [32, 8],
+        ],
+        limits,
+        op,
+      ),
+    ).toEqual([[24], [32]])
+    expect(
+      grouped(
+        [
+          [24, 8],
+          [32, 8],
+        ],
+        limits,
+      ),
+    ).toEqual([[24, 32]])
+  })
+
+  it('secure erase by its own', () => {
+    const limits = { maxSecureEraseSectors: 16 }
+    const list = [
+      [0, 8],
+      [8, 8],
+      [16, 8],
+    ] as const
+    expect(grouped(list, limits, ReqOp.SECURE_ERASE)).toEqual([[0, 8], [16]])
+  })
+
   it('max segments, those of each bio added up', () => {
     const { disk, plug, bio, finish } = setup({ maxSegments: 5, maxSegmentSizeBytes: 4096 })
     for (const [sector, sectors] of [

@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 import {
   type Bio,
   BlkStatus,
+  blkMqUpdateNrHwQueues,
+  blkMqUpdateNrRequests,
   createDisk,
   createTagSet,
   IoprioClass,
@@ -346,6 +348,37 @@ describe('mq-deadline', () => {
       [1, 400],
     ])
     expect(end.statuses).toHaveLength(4)
+    tearDown(machine, disk)
+  })
+
+  it('works with a single tag', () => {
+    const { machine, driver, disk, end } = setup({ queueDepth: 1 })
+    const { scheduler } = machine
+    for (const [i, sector] of [300, 100, 200, 108].entries()) {
+      const op = i % 2 === 0 ? ReqOp.READ : ReqOp.WRITE
+      const bio = runBio({ op, sector, bytes: 4096 }, end)
+      scheduler.spawn(`submitter ${i}`, disk.submitBioWait(bio, null))
+    }
+    scheduler.runUntilIdle()
+    expect(end.statuses).toEqual([0, 0, 0, 0])
+    expect(driver.issued).toHaveLength(4)
+    tearDown(machine, disk)
+  })
+
+  it('goes on while the depth and the hardware queues change', () => {
+    const { machine, disk, end, read } = setup({ queueDepth: 8, nrHwQueues: 2 })
+    const { scheduler } = machine
+    const { tagSet } = disk.queue
+    if (tagSet === null) throw new Error('no tag set')
+    read(100)
+    scheduler.runSync('depth', blkMqUpdateNrRequests(disk, 3))
+    expect(disk.queue.iosched?.get('async_depth')).toBe(3)
+    read(200)
+    scheduler.runSync('queues', blkMqUpdateNrHwQueues(tagSet, 1))
+    expect(disk.queue.scheduler).toBe('mq-deadline')
+    read(300)
+    scheduler.runUntilIdle()
+    expect(end.statuses).toEqual([0, 0, 0])
     tearDown(machine, disk)
   })
 
