@@ -42,6 +42,7 @@ export {
   type BlkLibComponents,
   blkdevIssueDiscard,
   blkdevIssueFlush,
+  blkdevIssueSecureErase,
   blkdevIssueZeroout,
 } from './lib/blk-lib.ts'
 export { maxIoSizeBytes } from './limits/max-io-size.ts'

@@ -7,6 +7,7 @@ import {
   BlkdevZero,
   type BlkLibComponents,
   blkdevIssueDiscard,
+  blkdevIssueSecureErase,
   blkdevIssueZeroout,
 } from '../lib/blk-lib.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
@@ -42,6 +43,10 @@ export interface BlkdevControl {
   blkPbszGet(): number
   blkIoMin(): number
   blkIoOpt(): number
+  /** Bytes from the begin of a physical block to sector 0; -1: it says nothing, because stacked devices do not agree. */
+  blkAlignOff(): number
+  /** Whether seeking costs. */
+  blkRotational(): boolean
   /** Sectors that one request takes; 65,535 also stands for more. */
   blkSectGet(): number
   blkRoGet(): boolean
@@ -49,6 +54,8 @@ export interface BlkdevControl {
   blkRoSet(readOnly: boolean): void
   /** EOPNOTSUPP, EBADF where the file is not open for writing, EPERM, EINVAL for an empty range, off the logical blocks or beyond the end. */
   blkDiscard(startBytes: number, lengthBytes: number): Op<void>
+  /** The same errors, with EBADF first. */
+  blkSecDiscard(startBytes: number, lengthBytes: number): Op<void>
   /** The same errors, but sectors of 512 bytes are asked for, then logical blocks. */
   blkZeroOut(startBytes: number, lengthBytes: number): Op<void>
   /**
@@ -98,6 +105,15 @@ export class BlkdevControls implements BlkdevControl {
     return this.#disk.limits.ioOptBytes
   }
 
+  blkAlignOff(): number {
+    const { misaligned, alignmentOffsetBytes } = this.#disk.limits
+    return misaligned ? -1 : alignmentOffsetBytes
+  }
+
+  blkRotational(): boolean {
+    return this.#disk.limits.rotational
+  }
+
   blkSectGet(): number {
     return Math.min(this.#disk.limits.maxSectors, USHRT_MAX)
   }
@@ -119,6 +135,17 @@ export class BlkdevControls implements BlkdevControl {
     this.#checkRange(startBytes, lengthBytes, limits.logicalBlockSizeBytes)
     const sector = startBytes / SECTOR_SIZE
     yield* blkdevIssueDiscard(this.#components, sector, lengthBytes / SECTOR_SIZE)
+  }
+
+  /** @see block/ioctl.c blk_ioctl_secure_erase */
+  *blkSecDiscard(startBytes: number, lengthBytes: number): Op<void> {
+    this.#needWritable()
+    if (this.#disk.limits.maxSecureEraseSectors === 0) {
+      this.#refuse('EOPNOTSUPP', 'the device cannot erase')
+    }
+    this.#checkRange(startBytes, lengthBytes, SECTOR_SIZE)
+    const sector = startBytes / SECTOR_SIZE
+    yield* blkdevIssueSecureErase(this.#components, sector, lengthBytes / SECTOR_SIZE)
   }
 
   /** @see block/ioctl.c blk_ioctl_zeroout */

@@ -65,7 +65,7 @@ function alignmentOfFirst(iter: IovIter<DmabufIoMap>, bytes: number): number {
  * @see fs/read_write.c generic_atomic_write_valid
  */
 function atomicWriteValid(disk: Disk, posBytes: number, iter: IovIter<DmabufIoMap>): number {
-  if (disk.limits.atomicWriteMaxSectors === 0) return -Errno.EOPNOTSUPP
+  if (disk.limits.atomicWriteUnitMaxBytes === 0) return -Errno.EOPNOTSUPP
   if (iter.iterType === IterType.IOVEC) return -Errno.EINVAL
   const size = iter.countBytes
   const isPowerOfTwo = size <= MAX_RW_COUNT && (size & (size - 1)) === 0

@@ -48,6 +48,25 @@ export function* blkdevIssueDiscard(
 }
 
 /**
+ * Has the device erase sectors so that nobody can recover them. Waits for the end. Throws KernelError: EOPNOTSUPP where the device
+ * cannot, EINVAL off the logical blocks, EPERM for a read-only disk, or the error of the device.
+ * @see block/blk-lib.c blkdev_issue_secure_erase
+ */
+export function* blkdevIssueSecureErase(
+  components: BlkLibComponents,
+  sector: number,
+  nrSects: number,
+): Op<void> {
+  const { disk } = components
+  const limit = largestRange(disk, disk.limits.maxSecureEraseSectors)
+  if (limit === 0) throw new KernelError('EOPNOTSUPP', `${disk.name}: the device cannot erase`)
+  requireBlocks(disk, 'erasing', sector, nrSects)
+  if (disk.readOnly) throw new KernelError('EPERM', `${disk.name}: erasing a read-only disk`)
+  const range = issueRange(components, ReqOp.SECURE_ERASE, sector, nrSects, () => limit)
+  check(disk, 'secure erase', yield* range)
+}
+
+/**
  * Makes sectors read as zeroes: by the device where it can, else by writing pages of zeroes. Waits for the end. `flags` are
  * BlkdevZero. Throws KernelError: EINVAL off the logical blocks, EPERM for a read-only disk, EOPNOTSUPP where the device cannot and
  * nothing may or can be written instead, or the error of the device.
@@ -60,17 +79,11 @@ export function* blkdevIssueZeroout(
   flags = 0,
 ): Op<void> {
   const { disk, zeroFrame } = components
-  const blockSectors = disk.limits.logicalBlockSizeBytes / SECTOR_SIZE
-  if (sector % blockSectors !== 0 || nrSects % blockSectors !== 0) {
-    throw new KernelError(
-      'EINVAL',
-      `${disk.name}: zeroing ${nrSects} sectors at ${sector}, but a logical block has ${blockSectors}`,
-    )
-  }
+  requireBlocks(disk, 'zeroing', sector, nrSects)
   if (disk.readOnly) throw new KernelError('EPERM', `${disk.name}: zeroing a read-only disk`)
   if (disk.limits.maxWriteZeroesSectors > 0) {
     const opf = (flags & BlkdevZero.NOUNMAP) !== 0 ? ZEROES_NOUNMAP : ReqOp.WRITE_ZEROES
-    const limit = writeZeroesLimit(disk)
+    const limit = largestRange(disk, disk.limits.maxWriteZeroesSectors)
     const status = yield* issueRange(components, opf, sector, nrSects, () => limit)
     if (status !== BlkStatus.NOTSUPP) {
       check(disk, 'write zeroes', status)
@@ -146,11 +159,20 @@ function discardLimit(disk: Disk, sector: number): number {
   return granularity * Math.floor(UINT_MAX / SECTOR_SIZE / granularity)
 }
 
-/** @see block/blk-lib.c bio_write_zeroes_limit */
-function writeZeroesLimit(disk: Disk): number {
+/** Sectors of the largest bio in whole logical blocks. @see block/blk-lib.c bio_write_zeroes_limit */
+function largestRange(disk: Disk, maxSectors: number): number {
   const blockSectors = disk.limits.logicalBlockSizeBytes / SECTOR_SIZE
-  const largest = blockSectors * Math.floor(UINT_MAX / SECTOR_SIZE / blockSectors)
-  return Math.min(disk.limits.maxWriteZeroesSectors, largest)
+  const sectors = Math.min(maxSectors, Math.floor(UINT_MAX / SECTOR_SIZE))
+  return sectors - (sectors % blockSectors)
+}
+
+function requireBlocks(disk: Disk, what: string, sector: number, nrSects: number): void {
+  const blockSectors = disk.limits.logicalBlockSizeBytes / SECTOR_SIZE
+  if (sector % blockSectors === 0 && nrSects % blockSectors === 0) return
+  throw new KernelError(
+    'EINVAL',
+    `${disk.name}: ${what} ${nrSects} sectors at ${sector}, but a logical block has ${blockSectors}`,
+  )
 }
 
 function check(disk: Disk, what: string, status: BlkStatus): void {

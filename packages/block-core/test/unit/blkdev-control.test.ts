@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { createPhysicalMemory, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { Errno, type File, type Op, OpenFlags } from '@iolayers/kernel'
-import { IovIter, ITER_DEST, ITER_SOURCE, vfsIterRead, vfsIterWrite } from '@iolayers/uio'
 import { describe, expect, it } from 'vitest'
 import {
   type BlkdevControl,
@@ -12,12 +10,10 @@ import {
   blkdevControl,
   blkdevIssueDiscard,
   blkdevIssueFlush,
+  blkdevIssueSecureErase,
   blkdevIssueZeroout,
   createBlockDeviceFile,
-  createRamDisk,
   type Disk,
-  type DmabufIoMap,
-  dmabufFile,
   FallocFlags,
   type QueueLimitsInit,
   ReqFlags,
@@ -96,9 +92,20 @@ describe('what a block device says of itself', () => {
     expect([control.blkSszGet(), control.blkPbszGet()]).toEqual([4096, 16_384])
     expect([control.blkIoMin(), control.blkIoOpt()]).toEqual([16_384, 65_536])
     expect(control.blkSectGet()).toBe(65_535)
+    expect([control.blkAlignOff(), control.blkRotational()]).toEqual([0, false])
     opened.disk.setCapacity(128)
     expect(control.blkGetSize64()).toBe(65_536)
     close(opened)
+  })
+
+  it('the offset of its blocks, unless stacked devices do not agree', () => {
+    const offset = { physicalBlockSizeBytes: 4096, alignmentOffsetBytes: 512, rotational: true }
+    const opened = open({ limits: offset })
+    expect([opened.control.blkAlignOff(), opened.control.blkRotational()]).toEqual([512, true])
+    close(opened)
+    const stacked = open({ limits: { physicalBlockSizeBytes: 4096, misaligned: true } })
+    expect(stacked.control.blkAlignOff()).toBe(-1)
+    close(stacked)
   })
 
   it('BLKROSET refuses writes from then on, and lets them in again', () => {
@@ -195,6 +202,42 @@ describe('discard', () => {
     failing.driver.endStatus = () => BlkStatus.MEDIUM
     expect(codeOf(failing, () => blkdevIssueDiscard(failing.lib, 0, 1 << 20))).toBe('ENODATA')
     close(failing)
+  })
+})
+
+describe('secure erase', () => {
+  const limits = { maxSecureEraseSectors: 20, logicalBlockSizeBytes: 4096 }
+
+  it('in pieces of whole logical blocks', () => {
+    const opened = open({ limits })
+    opened.scheduler.runSync('erase', opened.control.blkSecDiscard(4096, 5 * 4096))
+    expect(ranges(opened)).toEqual([
+      [8, 16],
+      [24, 16],
+      [40, 8],
+    ])
+    expect(opened.driver.issued.every((rq) => (rq.op & 0xff) === ReqOp.SECURE_ERASE)).toBe(true)
+    opened.driver.endStatus = () => BlkStatus.TARGET
+    expect(codeOf(opened, () => opened.control.blkSecDiscard(0, 4096))).toBe('EREMOTEIO')
+    close(opened)
+  })
+
+  it('EBADF, EOPNOTSUPP, EINVAL, EPERM', () => {
+    const reader = open({ flags: RDONLY })
+    expect(codeOf(reader, () => reader.control.blkSecDiscard(1, 1))).toBe('EBADF')
+    close(reader)
+    const none = open()
+    expect(codeOf(none, () => none.control.blkSecDiscard(1, 1))).toBe('EOPNOTSUPP')
+    expect(codeOf(none, () => blkdevIssueSecureErase(none.lib, 1, 1))).toBe('EOPNOTSUPP')
+    close(none)
+    const opened = open({ limits, capacitySectors: 16, readOnly: true })
+    const erase = (start: number, length: number): string =>
+      codeOf(opened, () => opened.control.blkSecDiscard(start, length))
+    expect(erase(1, 512)).toBe('EINVAL')
+    expect(erase(0, 512)).toBe('EINVAL')
+    expect(erase(4096, 8192)).toBe('EINVAL')
+    expect(erase(0, 4096)).toBe('EPERM')
+    close(opened)
   })
 })
 
@@ -320,38 +363,5 @@ describe('flush', () => {
     expect(codeOf(plain, () => blkdevIssueFlush(plain.lib))).toBe('ok')
     expect(plain.driver.issued).toEqual([])
     close(plain)
-  })
-})
-
-describe('on a RAM disk', () => {
-  it.each([
-    ['its own', {}],
-    ['pages', { maxWriteZeroesSectors: 0 }],
-  ])('zeroes by %s are zeroes, exactly where asked', (_name, limits) => {
-    const machine = makeMachine()
-    const memory = createPhysicalMemory(machine, { ramBytes: 4 << 20, backing: 'plain' })
-    const sizeBytes = 64 * PAGE_SIZE
-    const disk = createRamDisk({ ...machine, memory }, { name: 'ram0', sizeBytes, limits })
-    const zeroFrame = memory.allocPages(0)
-    memory.write(zeroFrame * PAGE_SIZE, new Uint8Array(PAGE_SIZE))
-    const file = createBlockDeviceFile({ ...machine, disk }, { flags: RDWR, zeroFrame })
-    const io = file.query(dmabufFile)
-    const control = file.query(blkdevControl)
-    if (io === undefined || control === undefined) throw new Error('no block device file')
-    const frame = memory.allocContiguous(sizeBytes / PAGE_SIZE)
-    const run = (op: Op<number>): number => machine.scheduler.runSync('io', op)
-    const iter = new IovIter<DmabufIoMap>()
-    memory.write(frame * PAGE_SIZE, new Uint8Array(sizeBytes).fill(1))
-    iter.initUbuf(ITER_SOURCE, frame, 0, sizeBytes)
-    expect(run(vfsIterWrite(file, io, iter, 0))).toBe(sizeBytes)
-    machine.scheduler.runSync('zero', control.blkZeroOut(512 * 7, 512 * 300))
-    iter.initUbuf(ITER_DEST, frame, 0, sizeBytes)
-    expect(run(vfsIterRead(file, io, iter, 0))).toBe(sizeBytes)
-    const bytes = new Uint8Array(sizeBytes)
-    memory.read(frame * PAGE_SIZE, bytes)
-    const expected = new Uint8Array(sizeBytes).fill(1).fill(0, 512 * 7, 512 * 307)
-    expect(Buffer.compare(bytes, expected)).toBe(0)
-    file.put()
-    tearDown(machine, disk)
   })
 })

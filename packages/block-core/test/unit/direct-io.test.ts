@@ -91,6 +91,14 @@ describe('synchronous I/O', () => {
     closeFile(opened)
   })
 
+  it('bios that wait in its own plug do not keep it waiting', () => {
+    const opened = openFile({ limits: { maxHwSectors: 8192, maxSegments: 512 }, maxIos: 1 })
+    const { io, file } = opened
+    const read = vfsIterRead(file, io, vecIter('iovec', apart(1100, 512)), 0)
+    expect(runOp(opened, read)).toBe(563_200)
+    closeFile(opened)
+  })
+
   it('an error comes back with the iterator as it was; the first of several is the one', () => {
     const limits = { maxHwSectors: 8192, maxSegments: 512 }
     const opened = openFile({ limits })
