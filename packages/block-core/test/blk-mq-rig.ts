@@ -9,6 +9,7 @@ import {
   KernelError,
   type Op,
   seededStrategy,
+  type Task,
 } from '@iolayers/kernel'
 import type { BioVec } from '@iolayers/uio'
 import {
@@ -132,6 +133,7 @@ export class BlkMqRig {
   readonly #sectors: SectorModel
   readonly #ios: TrackedIo[]
   readonly #byBio: Map<Bio, TrackedIo>
+  readonly #submitters: Task<void>[]
   readonly #freezers: Completion[]
   #rqMerges: number
   #controls: number
@@ -148,6 +150,7 @@ export class BlkMqRig {
     this.#sectors = new SectorModel(SECTORS)
     this.#ios = []
     this.#byBio = new Map()
+    this.#submitters = []
     this.#freezers = []
     this.#rqMerges = 0
     this.#controls = 0
@@ -214,6 +217,7 @@ export class BlkMqRig {
     const plug = plugged || cpu > 0 ? new Plug({ cpu }) : null
     const { scheduler } = this.machine
     const task = scheduler.spawn('submitter', this.#submit(io, plug))
+    this.#submitters.push(task)
     if ((io.bio.biOpf & ReqFlags.NOWAIT) === 0) return
     scheduler.runReady()
     if (task.outcome === null) throw new Error('a NOWAIT bio waits')
@@ -252,6 +256,10 @@ export class BlkMqRig {
     this.removed = true
     this.#disk.markDead()
     this.control('power off', this.device.powerOff())
+    this.machine.scheduler.runReady()
+    if (this.#submitters.some((task) => task.outcome === null)) {
+      throw new Error('a submitter waits for a device that is gone')
+    }
   }
 
   cancelHung(): void {
@@ -483,6 +491,7 @@ export class BlkMqRig {
 
   #shouldHang(rq: Request | null): boolean {
     this.offers++
+    if (this.quiesced > 0) throw new Error('offered to the driver while quiesced')
     this.#hang = this.timeouts.shouldFail(rq)
     return this.#hang
   }

@@ -40,6 +40,7 @@ const KINDS: readonly (readonly [op: ReqOp, flags: number, name: string])[] = [
   [ReqOp.WRITE, ReqFlags.SYNC, 'write sync'],
   [ReqOp.WRITE, ReqFlags.NOWAIT, 'write nowait'],
   [ReqOp.WRITE, ReqFlags.FUA, 'write fua'],
+  [ReqOp.WRITE, ReqFlags.PREFLUSH, 'write preflush'],
   [ReqOp.WRITE, ReqFlags.PREFLUSH | ReqFlags.FUA, 'write preflush fua'],
   [ReqOp.WRITE, ReqFlags.POLLED, 'write polled'],
   [ReqOp.DISCARD, 0, 'discard'],
@@ -218,7 +219,7 @@ const rigArb: fc.Arbitrary<RigInit> = fc.record({
   sharedTagBitmap: fc.boolean(),
   maxSectors: fc.constantFrom(8, 16, 255),
   blockSizeBytes: fc.constantFrom(512, 512, 1024, 4096),
-  cachePages: fc.constantFrom(0, 2, 64),
+  cachePages: fc.constantFrom(0, 2, 64, 64),
   fua: fc.boolean(),
   virtBoundary: fc.constantFrom(false, false, true),
 })
@@ -235,7 +236,7 @@ interface Met {
 
 function runAll(exploring: boolean, numRuns: number): Met {
   const met: Met = { bios: 0, splits: 0, merges: 0, requeues: 0, errors: 0, tagWaits: 0 }
-  const commands = fc.commands(commandArbs, { maxCommands: 50, size: 'max' })
+  const commands = fc.commands(commandArbs, { maxCommands: 70, size: 'max' })
   const property = fc.property(rigArb, commands, (init, steps) => {
     const rig = new BlkMqRig(init, exploring)
     fc.modelRun(() => ({ model: {}, real: rig }), steps)
