@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { PAGE_SIZE } from '@iolayers/dma-mapping'
-import { errnoName, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import { assert, errnoName, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import { BIO_MAX_VECS } from '../bio/bio-build.ts'
 import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
 import type { Disk } from '../disk/disk.ts'
@@ -177,6 +177,7 @@ function requireBlocks(disk: Disk, what: string, sector: number, nrSects: number
 
 function check(disk: Disk, what: string, status: BlkStatus): void {
   if (status === BlkStatus.OK) return
-  const code = errnoName(blkStatusToErrno(status)) ?? 'EIO'
+  const code = errnoName(blkStatusToErrno(status))
+  assert(code !== undefined, 'a block status whose errno has no name')
   throw new KernelError(code, `${disk.name}: ${what} failed`)
 }
