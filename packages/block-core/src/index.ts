@@ -101,7 +101,7 @@ export {
   setupFaultAttr,
 } from './null-blk/fault-attr.ts'
 export { createNullBlk, type NullBlk, type NullBlkComponents } from './null-blk/null-blk.ts'
-export { type NullBlkInit, NullIrqMode } from './null-blk/null-blk-init.ts'
+export { type NullBlkInit, NullIrqMode, NullQueueMode } from './null-blk/null-blk-init.ts'
 export { createNullBlkTags, type NullBlkTags } from './null-blk/null-blk-tags.ts'
 export { createRamDisk, type RamDiskComponents, type RamDiskInit } from './ram-disk/ram-disk.ts'
 export type { CpuMemory } from './ram-disk/sector-store.ts'

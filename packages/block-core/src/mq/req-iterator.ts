@@ -19,7 +19,7 @@ export class ReqIterator {
     this.#bio = null
   }
 
-  init(rq: Request): void {
+  init(rq: Pick<Request, 'bio' | 'dataBytes'>): void {
     this.#bio = rq.dataBytes > 0 ? rq.bio : null
     if (this.#bio !== null) this.#iter.set(this.#bio.biIter)
   }

@@ -8,6 +8,10 @@ import type { FaultInjector } from './fault-attr.ts'
 export const NullIrqMode = { NONE: 0, SOFTIRQ: 1, TIMER: 2 } as const
 export type NullIrqMode = (typeof NullIrqMode)[keyof typeof NullIrqMode]
 
+/** How I/O comes to the device. @see drivers/block/null_blk/main.c NULL_Q_BIO, NULL_Q_RQ, NULL_Q_MQ */
+export const NullQueueMode = { BIO: 0, RQ: 1, MQ: 2 } as const
+export type NullQueueMode = (typeof NullQueueMode)[keyof typeof NullQueueMode]
+
 /** @see Documentation/block/null_blk.rst, and drivers/block/null_blk/main.c for what is newer */
 export interface NullBlkInit {
   readonly name: string
@@ -15,6 +19,11 @@ export interface NullBlkInit {
   readonly sizeBytes?: number
   /** From 512, the default, to 4096. */
   readonly blockSizeBytes?: number
+  /**
+   * Left out, MQ. BIO: bios come as they are, up to `hwQueueDepth` for each submit queue at once, without polled queues, a bound on bandwidth
+   * and injected faults. RQ, which has been gone for long, is refused.
+   */
+  readonly queueMode?: NullQueueMode
   /** Largest request; left out, 255. */
   readonly maxSectors?: number
   /** Left out, SOFTIRQ: in a call of its own. NONE: before `queueRq` returns. TIMER: after `completionNs`. */
@@ -71,6 +80,7 @@ const UINT_MAX = 0xffff_ffff
 const DEFAULTS: Omit<NullBlkConfig, 'name' | 'nrCpus'> = {
   sizeBytes: 250 * GIB,
   blockSizeBytes: 512,
+  queueMode: NullQueueMode.MQ,
   maxSectors: 255,
   irqMode: NullIrqMode.SOFTIRQ,
   completionNs: 10_000,
@@ -99,6 +109,7 @@ export function nullBlkConfig(init: NullBlkInit): NullBlkConfig {
   const config = { nrCpus: init.submitQueues ?? 1, ...DEFAULTS, ...init }
   checkSizes(config)
   checkQueues(config)
+  checkQueueMode(config)
   requireMemoryBacking(config)
   return config
 }
@@ -128,6 +139,16 @@ function checkQueues(config: NullBlkConfig): void {
   requireInteger('pollQueues', config.pollQueues, 0, 65_535 - config.submitQueues)
   requireInteger('hwQueueDepth', config.hwQueueDepth, 1, 10_240)
   requireInteger('irqMode', config.irqMode, NullIrqMode.NONE, NullIrqMode.TIMER)
+}
+
+function checkQueueMode(config: NullBlkConfig): void {
+  const { queueMode, pollQueues, mbps } = config
+  requireInteger('queueMode', queueMode, NullQueueMode.BIO, NullQueueMode.MQ)
+  if (queueMode === NullQueueMode.MQ) return
+  if (queueMode === NullQueueMode.RQ)
+    refuse('queueMode', queueMode, 'there is no such path any more')
+  if (pollQueues > 0) refuse('pollQueues', pollQueues, 'must be 0 in bio mode')
+  if (mbps > 0) refuse('mbps', mbps, 'must be 0 in bio mode')
 }
 
 function requireMemoryBacking(config: NullBlkConfig): void {

@@ -4,13 +4,20 @@
 import type { Kernel, Op } from '@iolayers/kernel'
 import { KernelError, Mutex } from '@iolayers/kernel'
 import type { BlkStatus } from '../blk-status.ts'
-import { createDisk } from '../disk/blk-disk.ts'
+import { createBioDisk } from '../disk/bio-disk.ts'
+import { createDisk, type DiskInit } from '../disk/blk-disk.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { QueueLimitsInit } from '../limits/validate-limits.ts'
 import type { CpuMemory } from '../ram-disk/sector-store.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
 import type { Badblocks } from './badblocks.ts'
-import { type NullBlkConfig, type NullBlkInit, nullBlkConfig } from './null-blk-init.ts'
+import { NullBioDriver } from './null-bio-driver.ts'
+import {
+  type NullBlkConfig,
+  type NullBlkInit,
+  NullQueueMode,
+  nullBlkConfig,
+} from './null-blk-init.ts'
 import { NullBlkStorage } from './null-blk-storage.ts'
 import { type NullBlkQueues, NullBlkTags, requireQueues } from './null-blk-tags.ts'
 import { NullDevice } from './null-device.ts'
@@ -55,7 +62,8 @@ export interface NullBlk {
 /** What there is from `powerOn` to `powerOff`. */
 interface Powered {
   readonly disk: Disk
-  readonly tags: NullBlkTags
+  /** Null in bio mode. */
+  readonly tags: NullBlkTags | null
 }
 
 class NullBlkDevice implements NullBlk {
@@ -107,26 +115,8 @@ class NullBlkDevice implements NullBlk {
 
   powerOn(): void {
     if (this.#powered !== null) return
-    const tags =
-      this.#sharedTags ?? new NullBlkTags(this.#kernel, { ...this.#config, ...this.#queues })
-    tags.ops.attaching = this.#device
-    try {
-      const disk = createDisk(
-        { kernel: this.#kernel, tagSet: tags.tagSet },
-        {
-          name: this.#config.name,
-          capacitySectors: this.#config.sizeBytes / SECTOR_SIZE,
-          limits: limitsOf(this.#config),
-        },
-      )
-      this.#powered = { disk, tags }
-      this.#device.throttle = this.#makeThrottle(disk)
-    } catch (error) {
-      this.#release(tags)
-      throw error
-    } finally {
-      tags.ops.attaching = null
-    }
+    const isBioBased = this.#config.queueMode === NullQueueMode.BIO
+    this.#powered = isBioBased ? { disk: this.#makeBioDisk(), tags: null } : this.#makeMqDisk()
   }
 
   *powerOff(): Op<void> {
@@ -137,7 +127,7 @@ class NullBlkDevice implements NullBlk {
       disk.markDead()
       this.#device.throttle?.stop()
       yield* disk.destroy()
-      this.#release(tags)
+      if (tags !== null) this.#release(tags)
       this.#device.throttle = null
       this.#storage?.dropCache()
       this.#powered = null
@@ -147,7 +137,7 @@ class NullBlkDevice implements NullBlk {
   }
 
   cancelHung(status: BlkStatus): number {
-    return this.#powered?.tags.cancelHung(this.#powered.disk, status) ?? 0
+    return this.#powered?.tags?.cancelHung(this.#powered.disk, status) ?? 0
   }
 
   setSubmitQueues(submitQueues: number): Op<void> {
@@ -166,13 +156,44 @@ class NullBlkDevice implements NullBlk {
   *#updateQueues(change: Partial<NullBlkQueues>): Op<void> {
     yield* this.#lock.lock()
     try {
-      const queues = { ...(this.#powered?.tags.queues ?? this.#queues), ...change }
+      const tags = this.#powered?.tags ?? null
+      const queues = { ...(tags?.queues ?? this.#queues), ...change }
       requireQueues(queues, this.#config)
-      if (this.#powered !== null) yield* this.#powered.tags.update(queues)
+      if (tags !== null) yield* tags.update(queues)
       this.#queues = queues
     } finally {
       this.#lock.unlock()
     }
+  }
+
+  #makeMqDisk(): Powered {
+    const kernel = this.#kernel
+    const tags = this.#sharedTags ?? new NullBlkTags(kernel, { ...this.#config, ...this.#queues })
+    tags.ops.attaching = this.#device
+    try {
+      const disk = createDisk({ kernel, tagSet: tags.tagSet }, this.#diskInit())
+      this.#device.throttle = this.#makeThrottle(disk)
+      return { disk, tags }
+    } catch (error) {
+      this.#release(tags)
+      throw error
+    } finally {
+      tags.ops.attaching = null
+    }
+  }
+
+  #makeBioDisk(): Disk {
+    const nrRequests = this.#config.hwQueueDepth * this.#queues.submitQueues
+    const driver = new NullBioDriver(this.#kernel.scheduler, this.#device, nrRequests)
+    const init = { ...this.#diskInit(), driver, nrRequests }
+    const disk = createBioDisk({ kernel: this.#kernel }, init)
+    driver.disk = disk
+    return disk
+  }
+
+  #diskInit(): Pick<DiskInit, 'name' | 'capacitySectors' | 'limits'> {
+    const { name, sizeBytes } = this.#config
+    return { name, capacitySectors: sizeBytes / SECTOR_SIZE, limits: limitsOf(this.#config) }
   }
 
   #release(tags: NullBlkTags): void {

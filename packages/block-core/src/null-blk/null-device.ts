@@ -17,6 +17,9 @@ import type { NullThrottle } from './null-throttle.ts'
 
 const PAGE_SIZE = 4096
 
+/** A request, or a bio as one. */
+export type NullIo = Pick<Request, 'cmdFlags' | 'sector' | 'dataBytes' | 'bio'>
+
 /** What a device does with a request that was handed over. @see drivers/block/null_blk/main.c null_handle_cmd */
 export class NullDevice {
   readonly config: NullBlkConfig
@@ -51,7 +54,7 @@ export class NullDevice {
   }
 
   /** Moves the data; how it went. @see drivers/block/null_blk/main.c null_process_cmd */
-  process(rq: Request<NullCmd>): BlkStatus {
+  process(rq: NullIo): BlkStatus {
     if (reqOp(rq.cmdFlags) === ReqOp.FLUSH) {
       this.storage?.flush()
       return BlkStatus.OK
@@ -83,7 +86,7 @@ export class NullDevice {
   }
 
   /** @see drivers/block/null_blk/main.c null_handle_badblocks */
-  #bytesBefore(bad: BadRange, rq: Request): number {
+  #bytesBefore(bad: BadRange, rq: NullIo): number {
     if (this.config.badblocksOnce) this.badblocks.clear(bad.start, bad.sectors)
     if (!this.config.badblocksPartialIo) return 0
     const blockSectors = this.config.blockSizeBytes / SECTOR_SIZE
@@ -91,12 +94,12 @@ export class NullDevice {
     return Math.max(0, firstBad - rq.sector) * SECTOR_SIZE
   }
 
-  #move(rq: Request, maxBytes: number): void {
+  #move(rq: NullIo, maxBytes: number): void {
     const { storage } = this
     if (storage === null || maxBytes === 0) return
     let position = rq.sector * SECTOR_SIZE
     if (reqOp(rq.cmdFlags) === ReqOp.DISCARD) {
-      this.#discard(rq, maxBytes, storage)
+      storage.discard(position, maxBytes)
       return
     }
     const run = this.#run
@@ -111,9 +114,5 @@ export class NullDevice {
       position += run.lengthBytes
       left -= run.lengthBytes
     }
-  }
-
-  #discard(rq: Request, maxBytes: number, storage: NullBlkStorage): void {
-    storage.discard(rq.sector * SECTOR_SIZE, maxBytes)
   }
 }

@@ -17,6 +17,7 @@ import {
   type NullBlk,
   type NullBlkInit,
   NullIrqMode,
+  NullQueueMode,
   Plug,
   ReqFlags,
   ReqOp,
@@ -284,6 +285,27 @@ describe('null_blk', () => {
     end(rig)
   })
 
+  it('what hangs is cancelled, what does not is left alone', () => {
+    const timeoutInject = createFaultAttr({ seed: 1, probability: 100 })
+    const rig = makeRig({ timeoutInject, irqMode: NullIrqMode.TIMER })
+    const recorder = new EndRecorder()
+    for (const sector of [0, 8]) start(rig, ReqOp.READ, sector, recorder)
+    expect(rig.device.cancelHung(BlkStatus.TRANSPORT)).toBe(1)
+    expect(rig.device.cancelHung(BlkStatus.TRANSPORT)).toBe(0)
+    rig.scheduler.runUntilIdle()
+    expect(recorder.statuses).toEqual([BlkStatus.TRANSPORT, BlkStatus.OK])
+    end(rig)
+  })
+
+  it('busyInject refuses, and the request comes again', () => {
+    const busyInject = createFaultAttr({ seed: 1, probability: 100, times: 2 })
+    const rig = makeRig({ busyInject })
+    expect(io(rig, ReqOp.READ, 0, 512)).toBe(BlkStatus.OK)
+    expect(rig.device.disk.stats.requeues).toBe(2)
+    expect(rig.scheduler.nowNs()).toBe(6_000_000)
+    end(rig)
+  })
+
   it('poll queues: only who polls ends a polled request', () => {
     const rig = makeRig({ memoryBacked: true, pollQueues: 1, irqMode: NullIrqMode.TIMER })
     const recorder = new EndRecorder()
@@ -398,6 +420,59 @@ describe('null_blk', () => {
     end(rig)
   })
 
+  it('bio mode: the same device without requests', () => {
+    for (const irqMode of [NullIrqMode.NONE, NullIrqMode.SOFTIRQ, NullIrqMode.TIMER]) {
+      const rig = makeRig({
+        queueMode: NullQueueMode.BIO,
+        memoryBacked: true,
+        discard: true,
+        cacheSizeBytes: 1 << 16,
+        hwQueueDepth: 2,
+        maxSectors: 8,
+        irqMode,
+      })
+      const { disk } = rig.device
+      expect(disk.queue.tagSet).toBe(null)
+      expect(disk.nrRequests).toBe(2)
+      write(rig, 0, 12_288, 1)
+      write(rig, 1, 512, 2, ReqFlags.FUA)
+      write(rig, 2, 512, 3, ReqFlags.PREFLUSH)
+      io(rig, ReqOp.DISCARD, 3, 512)
+      rig.device.badblocks.store('+20-20')
+      expect(io(rig, ReqOp.READ, 16, 4096)).toBe(BlkStatus.IOERR)
+      expect(sectorsOf(rig, 0, 5)).toEqual([1, 2, 3, 0, 1])
+      rig.scheduler.runSync('queues', rig.device.setSubmitQueues(1))
+      rig.scheduler.runSync('off', rig.device.powerOff())
+      rig.device.powerOn()
+      expect(sectorsOf(rig, 0, 5)).toEqual([1, 2, 1, 0, 1])
+      expect(rig.device.cancelHung(BlkStatus.IOERR)).toBe(0)
+      end(rig)
+    }
+  })
+
+  it('bio mode: AGAIN where all commands are in use, who may waits, dma-bufs are refused', () => {
+    const rig = makeRig({
+      queueMode: NullQueueMode.BIO,
+      hwQueueDepth: 2,
+      irqMode: NullIrqMode.TIMER,
+    })
+    const { disk } = rig.device
+    const recorder = new EndRecorder()
+    for (const sector of [0, 8]) start(rig, ReqOp.WRITE, sector, recorder)
+    const late = runBio({ op: ReqOp.WRITE, sector: 16, bytes: 512 }, recorder)
+    expect(disk.submitBio(late, null)).toBe(BlkStatus.AGAIN)
+    const hasty = runBio({ op: ReqOp.WRITE | ReqFlags.NOWAIT, sector: 16, bytes: 512 }, recorder)
+    rig.scheduler.runSync('submit', disk.submitBioWait(hasty, null))
+    expect(recorder.statuses).toEqual([BlkStatus.AGAIN])
+    rig.scheduler.runSync('submit', disk.submitBioWait(late, null))
+    const map = new FakeMap(1 << 16, 12)
+    const bio = dmabufBio(map, { op: ReqOp.READ, sector: 0, offset: 0, bytes: 4096 }, recorder)
+    rig.scheduler.runSync('submit', disk.submitBioWait(bio, null))
+    rig.scheduler.runUntilIdle()
+    expect(recorder.statuses.sort()).toEqual([0, 0, 0, BlkStatus.NOTSUPP, BlkStatus.AGAIN].sort())
+    end(rig)
+  })
+
   const cases: readonly (readonly [Partial<NullBlkInit>, string])[] = [
     [{ blockSizeBytes: 256 }, 'blockSizeBytes is 256'],
     [{ blockSizeBytes: 1536 }, 'blockSizeBytes is 1536, but must be a power of two'],
@@ -414,6 +489,9 @@ describe('null_blk', () => {
     [{ nrCpus: 0 }, 'nrCpus is 0'],
     [{ submitQueues: 3, nrCpus: 2 }, 'submitQueues is 3, but must be an integer from 1 to 2'],
     [{ pollQueues: -1 }, 'pollQueues is -1'],
+    [{ queueMode: NullQueueMode.RQ }, 'queueMode is 1, but there is no such path any more'],
+    [{ queueMode: 0, pollQueues: 1 }, 'pollQueues is 1, but must be 0 in bio mode'],
+    [{ queueMode: 0, mbps: 1 }, 'mbps is 1, but must be 0 in bio mode'],
     [{ hwQueueDepth: 0 }, 'hwQueueDepth is 0, but must be an integer from 1 to 10240'],
   ]
   for (const [init, message] of cases) {
