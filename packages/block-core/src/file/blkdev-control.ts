@@ -20,10 +20,11 @@ export const FallocFlags = {
   ZERO_RANGE: 0x10,
   INSERT_RANGE: 0x20,
   UNSHARE_RANGE: 0x40,
+  WRITE_ZEROES: 0x80,
 } as const
 
 const BLKDEV_FALLOC_FL_SUPPORTED =
-  FallocFlags.KEEP_SIZE | FallocFlags.PUNCH_HOLE | FallocFlags.ZERO_RANGE
+  FallocFlags.KEEP_SIZE | FallocFlags.PUNCH_HOLE | FallocFlags.ZERO_RANGE | FallocFlags.WRITE_ZEROES
 const PUNCH_HOLE_KEEP_SIZE = FallocFlags.PUNCH_HOLE | FallocFlags.KEEP_SIZE
 const USHRT_MAX = 0xffff
 
@@ -59,8 +60,8 @@ export interface BlkdevControl {
   /** The same errors, but sectors of 512 bytes are asked for, then logical blocks. */
   blkZeroOut(startBytes: number, lengthBytes: number): Op<void>
   /**
-   * ZERO_RANGE zeroes, PUNCH_HOLE with KEEP_SIZE zeroes and may free the space, and writes nothing itself; with KEEP_SIZE a
-   * range that goes beyond the end is cut there. EOPNOTSUPP for anything else; EBADF, EINVAL, EPERM.
+   * ZERO_RANGE zeroes, PUNCH_HOLE with KEEP_SIZE zeroes and may free the space, and writes nothing itself; WRITE_ZEROES zeroes
+   * and frees, on devices whose zeroing frees. With KEEP_SIZE a range that goes beyond the end is cut there. EOPNOTSUPP for anything else; EBADF, EINVAL, EPERM.
    * @see block/fops.c blkdev_fallocate
    */
   fallocate(mode: number, startBytes: number, lengthBytes: number): Op<void>
@@ -159,6 +160,10 @@ export class BlkdevControls implements BlkdevControl {
     if (startBytes < 0 || lengthBytes <= 0) this.#refuseRange(startBytes, lengthBytes)
     const flags = zerooutFlags(mode)
     if (flags < 0) this.#refuse('EOPNOTSUPP', `fallocate mode 0x${mode.toString(16)}`)
+    const mustUnmap = mode === FallocFlags.WRITE_ZEROES
+    if (mustUnmap && this.#disk.limits.maxWzeroesUnmapSectors === 0) {
+      this.#refuse('EOPNOTSUPP', 'zeroing does not free on this device')
+    }
     this.#needWritable()
     const size = this.blkGetSize64()
     const keepSize = (mode & FallocFlags.KEEP_SIZE) !== 0
@@ -199,6 +204,7 @@ export class BlkdevControls implements BlkdevControl {
 /** -1 for a mode that block devices do not have. */
 function zerooutFlags(mode: number): number {
   if ((mode & ~BLKDEV_FALLOC_FL_SUPPORTED) !== 0) return -1
+  if (mode === FallocFlags.WRITE_ZEROES) return 0
   if (mode === PUNCH_HOLE_KEEP_SIZE) return BlkdevZero.NOFALLBACK
   const isZeroRange = (mode & ~FallocFlags.KEEP_SIZE) === FallocFlags.ZERO_RANGE
   return isZeroRange ? BlkdevZero.NOUNMAP : -1

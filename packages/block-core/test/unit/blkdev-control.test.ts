@@ -31,7 +31,7 @@ import {
 
 const RDWR = OpenFlags.O_RDWR | OpenFlags.O_DIRECT
 const RDONLY = OpenFlags.O_RDONLY | OpenFlags.O_DIRECT
-const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, COLLAPSE_RANGE } = FallocFlags
+const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, COLLAPSE_RANGE, WRITE_ZEROES } = FallocFlags
 
 interface Opened extends Machine {
   readonly driver: ScriptedDriver
@@ -329,6 +329,22 @@ describe('zeroing', () => {
     opened.disk.setReadOnly(true)
     expect(zero(0, 4096)).toBe('EPERM')
     close(opened)
+  })
+
+  it('fallocate WRITE_ZEROES: only where zeroing frees, and never with KEEP_SIZE', () => {
+    const unmap = { maxWriteZeroesSectors: 16, maxHwWzeroesUnmapSectors: 16 }
+    const opened = open({ limits: unmap })
+    const falloc = (mode: number): string =>
+      codeOf(opened, () => opened.control.fallocate(mode, 0, 4096))
+    expect(falloc(WRITE_ZEROES)).toBe('ok')
+    expect(opened.driver.issued.map((rq) => rq.op)).toEqual([ReqOp.WRITE_ZEROES])
+    expect(falloc(WRITE_ZEROES | KEEP_SIZE)).toBe('EOPNOTSUPP')
+    close(opened)
+    const keeping = open({ limits: { maxWriteZeroesSectors: 16 } })
+    expect(codeOf(keeping, () => keeping.control.fallocate(WRITE_ZEROES, 0, 512))).toBe(
+      'EOPNOTSUPP',
+    )
+    close(keeping)
   })
 
   it('fallocate: modes, and the end of the disk', () => {
