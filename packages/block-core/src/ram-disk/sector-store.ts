@@ -95,6 +95,10 @@ export class SectorStore {
 
   /** From now on they read as zeroes. */
   discard(position: number, length: number): void {
+    if (length > this.#places.size * PAGE_SIZE) {
+      this.#discardAmong(position, position + length)
+      return
+    }
     for (let done = 0; done < length; ) {
       const inPage = (position + done) % PAGE_SIZE
       const part = Math.min(length - done, PAGE_SIZE - inPage)
@@ -106,6 +110,15 @@ export class SectorStore {
   clear(): void {
     for (const place of this.#places.values()) this.#freePlaces.push(place)
     this.#places.clear()
+  }
+
+  /** The range has more pages than there are. */
+  #discardAmong(start: number, end: number): void {
+    for (const page of this.#places.keys()) {
+      const from = Math.max(start, page * PAGE_SIZE)
+      const to = Math.min(end, (page + 1) * PAGE_SIZE)
+      if (from < to) this.#discardIn(page, from - page * PAGE_SIZE, to - from)
+    }
   }
 
   #discardIn(page: number, inPage: number, length: number): void {

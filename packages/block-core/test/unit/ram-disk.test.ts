@@ -12,6 +12,7 @@ import { Errno, OpenFlags } from '@iolayers/kernel'
 import { IovIter, ITER_DEST, ITER_SOURCE } from '@iolayers/uio'
 import { describe, expect, it } from 'vitest'
 import {
+  type Bio,
   BlkStatus,
   createBlockDeviceFile,
   createRamDisk,
@@ -19,6 +20,9 @@ import {
   type DmabufToken,
   type DmabufTokenFactory,
   dmabufFile,
+  Plug,
+  type QueueLimitsInit,
+  ReqFlags,
   ReqOp,
 } from '../../src/index.ts'
 import {
@@ -168,5 +172,92 @@ describe('the RAM disk', () => {
     expect(disk.submitBio(runBio({ op: ReqOp.READ, sector: 8, bytes: 512 }), null)).toBe(
       BlkStatus.IOERR,
     )
+  })
+
+  describe('at the edges', () => {
+    const rig = (limits: QueueLimitsInit = {}, sizeBytes = 2 ** 42) => {
+      const machine = makeMachine()
+      const { kernel } = machine
+      const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 20, backing: 'plain' })
+      const frame = memory.allocPages(2)
+      const disk = createRamDisk({ kernel, memory }, { name: 'ram0', sizeBytes, limits })
+      const recorder = new EndRecorder()
+      const io = (op: number, sector: number, bytes: number, plug: Plug | null = null): Bio => {
+        const bio = runBio({ op, sector, bytes }, recorder)
+        bio.biIoVec = [{ frame, offsetBytes: 0, lengthBytes: Math.min(bytes, 16_384) }]
+        machine.scheduler.runSync('submit', disk.submitBioWait(bio, plug))
+        if (plug === null) machine.scheduler.runUntilIdle()
+        return bio
+      }
+      const fill = (value: number) => memory.write(frame * 4096, new Uint8Array(16_384).fill(value))
+      const read = (sector: number, bytes: number): Uint8Array => {
+        fill(0xee)
+        expect(io(ReqOp.READ, sector, bytes).biStatus).toBe(BlkStatus.OK)
+        const data = new Uint8Array(bytes)
+        memory.read(frame * 4096, data)
+        return data
+      }
+      return { machine, disk, recorder, io, fill, read }
+    }
+
+    it('a disk of 4 TiB holds only what is written, to its last sector', () => {
+      const { machine, disk, io, fill, read } = rig()
+      const last = 2 ** 33 - 1
+      fill(5)
+      expect(io(ReqOp.WRITE, last, 512).biStatus).toBe(BlkStatus.OK)
+      expect(read(last - 1, 1024)).toEqual(
+        Uint8Array.from({ length: 1024 }, (_, i) => (i < 512 ? 0 : 5)),
+      )
+      expect(io(ReqOp.WRITE, last, 1024).biStatus).toBe(BlkStatus.IOERR)
+      expect(io(ReqOp.DISCARD, last + 1, 512).biStatus).toBe(BlkStatus.IOERR)
+      tearDown(machine, disk)
+    })
+
+    it('discards and zeroes what it is told to and nothing beside it', () => {
+      for (const op of [ReqOp.DISCARD, ReqOp.WRITE_ZEROES]) {
+        const { machine, disk, io, fill, read } = rig()
+        fill(7)
+        io(ReqOp.WRITE, 0, 16_384)
+        expect(io(op, 5, 8192).biStatus).toBe(BlkStatus.OK)
+        const expected = Uint8Array.from({ length: 16_384 }, (_, i) =>
+          i >= 2560 && i < 10_752 ? 0 : 7,
+        )
+        expect(read(0, 16_384)).toEqual(expected)
+        expect(io(op, 0, 2 ** 31).biStatus).toBe(BlkStatus.OK)
+        expect(read(0, 16_384)).toEqual(new Uint8Array(16_384))
+        tearDown(machine, disk)
+      }
+    })
+
+    it('discards that gather in one request are each discarded', () => {
+      const { machine, disk, io, fill, read, recorder } = rig({ maxDiscardSegments: 4 })
+      fill(7)
+      io(ReqOp.WRITE, 0, 16_384)
+      const plug = new Plug()
+      for (const sector of [1, 9, 20]) io(ReqOp.DISCARD, sector, 512, plug)
+      expect(plug.requests).toBe(1)
+      plug.finish()
+      machine.scheduler.runUntilIdle()
+      expect(recorder.statuses).toEqual(new Array(4).fill(BlkStatus.OK))
+      const expected = Uint8Array.from({ length: 16_384 }, (_, i) =>
+        [1, 9, 20].includes(i >> 9) ? 0 : 7,
+      )
+      expect(read(0, 16_384)).toEqual(expected)
+      tearDown(machine, disk)
+    })
+
+    it('with a write cache it takes flushes, which find nothing to do', () => {
+      const { machine, disk, io, fill, read } = rig({ writeCache: true })
+      fill(3)
+      expect(io(ReqOp.WRITE | ReqFlags.PREFLUSH | ReqFlags.FUA, 4, 512).biStatus).toBe(0)
+      expect(io(ReqOp.WRITE | ReqFlags.PREFLUSH, 0, 0).biStatus).toBe(0)
+      expect(read(4, 512)).toEqual(new Uint8Array(512).fill(3))
+      tearDown(machine, disk)
+    })
+
+    it('refuses a size that is none', () => {
+      expect(() => rig({}, -512)).toThrow('capacity is -1 sectors')
+      expect(() => rig({}, Number.NaN)).toThrow('capacity is NaN sectors')
+    })
   })
 })
