@@ -9,14 +9,33 @@ export {
   bioChain,
   bioEndio,
   bioEndWith,
+  bioIncRemaining,
   bioInitClone,
   bioRoot,
   bioSplitFront,
   bioTryAllocClone,
 } from './bio/bio-chain.ts'
 export { BioFlag, bioClearFlag, bioFlagged, bioSetFlag } from './bio/bio-flags.ts'
-export { BioSet } from './bio/bio-set.ts'
+export { BioList } from './bio/bio-list.ts'
+export {
+  bioReset,
+  bioReuse,
+  bioTrim,
+  bioTruncate,
+  type ZeroMemory,
+} from './bio/bio-reset.ts'
+export { BioSet, type BioSetInit } from './bio/bio-set.ts'
+export {
+  BIO_MAX_SIZE,
+  bioAddFolio,
+  bioAddPage,
+  bioFull,
+  bioInitInline,
+  bioInitTable,
+} from './bio/bio-vecs.ts'
+export { BioWalk } from './bio/bio-walk.ts'
 export { BvecIter, bvecIterAdvance, bvecIterPeek } from './bio/bvec-iter.ts'
+export { BioWaiter } from './bio/submit-bio-wait.ts'
 export { BlkStatus, blkStatusText, blkStatusToErrno, errnoToBlkStatus } from './blk-status.ts'
 export { type BioDisk, type BioDiskInit, type BioDriver, createBioDisk } from './disk/bio-disk.ts'
 export type { BioBasedDisk, BioSubmission } from './disk/bio-submission.ts'
@@ -45,11 +64,17 @@ export {
   blkdevIssueSecureErase,
   blkdevIssueZeroout,
 } from './lib/blk-lib.ts'
-export { maxIoSizeBytes } from './limits/max-io-size.ts'
-export type { QueueLimits } from './limits/queue-limits.ts'
+export {
+  queueLimitAlignmentOffset,
+  queueLimitDiscardAlignment,
+} from './limits/limit-alignment.ts'
+export { blkBoundarySectors, maxIoSizeBytes } from './limits/max-io-size.ts'
+export type { QueueLimits, StackingLimits } from './limits/queue-limits.ts'
 export { bioSplitToLimits } from './limits/split.ts'
+export { bioAllowedMaxSectors, splitDiscardBytes } from './limits/split-discard.ts'
 export { splitDmabufBytes } from './limits/split-dmabuf.ts'
 export { splitVecBytes } from './limits/split-vec.ts'
+export { blkSetStackingLimits, blkStackLimits } from './limits/stack-limits.ts'
 export { type QueueLimitsInit, validateLimits } from './limits/validate-limits.ts'
 export {
   blkMqAddToBatch,

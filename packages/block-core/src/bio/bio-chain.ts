@@ -34,14 +34,14 @@ export function bioInitClone(clone: Bio, source: Bio, endIo: BioEndIo): void {
 }
 
 /** A clone out of a pool, which takes it back when it is put; null when all are in use. See bioInitClone. */
-export function bioTryAllocClone(set: BioSet, source: Bio, endIo: BioEndIo): Bio | null {
+export function bioTryAllocClone(set: BioSet<unknown>, source: Bio, endIo: BioEndIo): Bio | null {
   const clone = set.tryAlloc()
   if (clone !== null) bioInitClone(clone, source, endIo)
   return clone
 }
 
 /** The same, waiting for a bio of the pool. See BioSet.alloc for who may wait. @see block/bio.c bio_alloc_clone */
-export function* bioAllocClone(set: BioSet, source: Bio, endIo: BioEndIo): Op<Bio> {
+export function* bioAllocClone(set: BioSet<unknown>, source: Bio, endIo: BioEndIo): Op<Bio> {
   const clone = yield* set.alloc()
   bioInitClone(clone, source, endIo)
   return clone
@@ -84,6 +84,11 @@ export function bioSplitFront(bio: Bio, frontBytes: number, front: Bio): void {
 export function bioChain(child: Bio, bio: Bio): void {
   child.biEndIo = bioChainEndIo
   child.biParent = bio
+  bioIncRemaining(bio)
+}
+
+/** `bio` takes one end more before it is over. @see include/linux/bio.h bio_inc_remaining */
+export function bioIncRemaining(bio: Bio): void {
   bioSetFlag(bio, BioFlag.CHAIN)
   bio.biRemaining++
 }

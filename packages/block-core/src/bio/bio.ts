@@ -14,7 +14,7 @@ export interface BioEndIo {
 }
 
 /** A bio whose end nobody waits for. */
-const NO_END_IO: BioEndIo = { bioEndIo() {} }
+export const NO_END_IO: BioEndIo = { bioEndIo() {} }
 const NO_VECS: readonly BioVec[] = []
 
 /**
@@ -22,6 +22,9 @@ const NO_VECS: readonly BioVec[] = []
  * range of a dmabuf map. Plain data: made once, initialised for each I/O. While it is submitted it belongs to the block layer.
  *
  * The map's reference is held by whoever imported it until the bio ended; the bio does not count.
+ *
+ * Integrity (protection information beside the data), encryption, control groups and zones are left out: a bio has no fields for
+ * them, and no way of cloning or splitting carries any.
  * @see include/linux/blk_types.h struct bio
  */
 export class Bio {
@@ -50,11 +53,19 @@ export class Bio {
   /** Next bio of the same request. */
   biNext: Bio | null
   /** Where it goes back to when a chain is done with it. */
-  readonly biPool: BioSet | null
+  readonly biPool: BioSet<unknown> | null
+  /** Its number in the pool. */
+  readonly biSlot: number
+  /** It lies in the pool: nobody may use it. */
+  biInPool: boolean
   /** Vector storage of its own, grown once and kept. */
   readonly biInlineVecs: BioVec[]
+  /** What pages are added to: the inline vector or one of the caller's. It stays through `init`, and counts while it is `biIoVec`. */
+  biVecTable: BioVec[]
+  /** Entries that may be used of it. */
+  biMaxVecs: number
 
-  constructor(pool: BioSet | null = null) {
+  constructor(pool: BioSet<unknown> | null = null, slot = 0) {
     this.biOpf = 0
     this.biFlags = 0
     this.biStatus = BlkStatus.OK
@@ -71,7 +82,11 @@ export class Bio {
     this.biOrigin = null
     this.biNext = null
     this.biPool = pool
+    this.biSlot = slot
+    this.biInPool = pool !== null
     this.biInlineVecs = []
+    this.biVecTable = this.biInlineVecs
+    this.biMaxVecs = 0
   }
 
   /** Makes it ready for a new I/O without payload. @see block/bio.c bio_init */

@@ -74,6 +74,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
   readonly tagSet: TagSet | null
   readonly scheduler: 'none'
   readonly iosched: null
+  readonly passthrough: null
   readonly claim: DiskClaim
   readonly #driver: BioDriver
   readonly #counters: DiskCounters
@@ -92,6 +93,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.tagSet = null
     this.scheduler = 'none'
     this.iosched = null
+    this.passthrough = null
     this.claim = new DiskClaim(init.name)
     this.#driver = init.driver
     this.#counters = new DiskCounters()
@@ -210,6 +212,14 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     return this.#gate.freeze()
   }
 
+  freezeStart(): void {
+    this.#gate.freezeStart()
+  }
+
+  freezeWait(timeoutNs: number): Op<boolean> {
+    return this.#gate.freezeWait(timeoutNs)
+  }
+
   unfreeze(): void {
     this.#gate.unfreeze()
   }
@@ -219,12 +229,22 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.#gate.quiesce()
   }
 
+  waitQuiesceDone(): Op<void> {
+    return this.#gate.waitQuiesceDone()
+  }
+
   unquiesce(): void {
     this.#gate.unquiesce()
   }
 
-  /** Nothing is kept. */
+  /** Nothing is kept; the same for the next three. */
   runHwQueues(): void {}
+
+  delayRunHwQueues(): void {}
+
+  kickRequeueList(): void {}
+
+  delayKickRequeueList(): void {}
 
   /** Throws KernelError EINVAL: a scheduler needs requests. @see block/elevator.c elv_support_iosched */
   *setScheduler(name: string): Op<void> {
@@ -271,12 +291,15 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
   #cutBytes(bio: Bio): number {
     const cut = bioSplitToLimits(bio, this.limits)
     const { biSize } = bio.biIter
+    // A discard; a read or write is EAGAIN by itself.
+    const isNowait = (bio.biOpf & ReqFlags.NOWAIT) !== 0
+    if (cut > 0 && isNowait && this.#splitBios.free === 0) return -Errno.EAGAIN
     if (cut < 0 || biSize === 0 || this.#driver.maxIoSectors === undefined) return cut
     const fits = cut === 0 ? biSize : cut
     const takenBytes = this.#driver.maxIoSectors(bio) * SECTOR_SIZE
     if (takenBytes >= fits) return cut
     if ((bio.biOpf & ReqFlags.ATOMIC) !== 0) return -Errno.EINVAL
-    if ((bio.biOpf & ReqFlags.NOWAIT) !== 0) return -Errno.EAGAIN
+    if (isNowait) return -Errno.EAGAIN
     const block = takenBytes - (takenBytes % this.limits.logicalBlockSizeBytes)
     return block > 0 ? block : -Errno.EINVAL
   }

@@ -2,13 +2,11 @@
 // Copyright 2026 The iolayers authors
 
 import type { Bio } from '../bio/bio.ts'
+import { BIO_MAX_SIZE } from '../bio/bio-vecs.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
 import type { QueueLimits } from './queue-limits.ts'
 
-/** Bytes of a bio without memory fit 32 bits. @see include/linux/blk_types.h BIO_MAX_SIZE */
-export const BIO_MAX_SIZE = 0xffff_ffff
-
-/** Most sectors of a bio without memory, whole logical blocks. @see block/blk-merge.c bio_allowed_max_sectors */
+/** Most sectors of a bio, whole logical blocks. @see block/blk-merge.c bio_allowed_max_sectors */
 export function bioAllowedMaxSectors(limits: QueueLimits): number {
   return (BIO_MAX_SIZE - (BIO_MAX_SIZE % limits.logicalBlockSizeBytes)) / SECTOR_SIZE
 }

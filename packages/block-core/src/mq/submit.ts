@@ -81,7 +81,7 @@ export class BioSubmitter {
       bioEndWith(bio, refusal)
       return
     }
-    let cut = bioSplitToLimits(bio, disk.limits)
+    let cut = this.#cutBytes(bio)
     const batch = plug ?? (cut > 0 ? new Plug() : null)
     while (cut > 0) {
       const front = yield* this.#allocSplit(batch)
@@ -92,7 +92,7 @@ export class BioSubmitter {
         trace.split.emit(disk.name, front.biIter.biSector, bio.biIter.biSector)
       }
       yield* this.#sendWait(front, batch)
-      cut = bioSplitToLimits(bio, disk.limits)
+      cut = this.#cutBytes(bio)
     }
     if (cut < 0) bioEndWith(bio, errnoToBlkStatus(cut))
     else if (!this.#tryMerge(bio, batch)) yield* this.#sendWait(bio, batch)
@@ -129,6 +129,13 @@ export class BioSubmitter {
       const { biSector, biSize } = bio.biIter
       trace.bioQueue.emit(disk.name, reqOp(bio.biOpf), biSector, biSize / SECTOR_SIZE)
     }
+  }
+
+  /** Where to cut; a NOWAIT bio does not wait for one to cut it with. */
+  #cutBytes(bio: Bio): number {
+    const cut = bioSplitToLimits(bio, this.#home.disk.limits)
+    if (cut <= 0 || (bio.biOpf & ReqFlags.NOWAIT) === 0) return cut
+    return this.#splitBios.free > 0 ? cut : -Errno.EAGAIN
   }
 
   *#allocSplit(plug: Plug | null): Op<Bio> {
