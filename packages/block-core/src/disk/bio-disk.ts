@@ -74,7 +74,6 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
   readonly tagSet: TagSet | null
   readonly scheduler: 'none'
   readonly iosched: null
-  readonly passthrough: null
   readonly claim: DiskClaim
   readonly #driver: BioDriver
   readonly #counters: DiskCounters
@@ -93,7 +92,6 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.tagSet = null
     this.scheduler = 'none'
     this.iosched = null
-    this.passthrough = null
     this.claim = new DiskClaim(init.name)
     this.#driver = init.driver
     this.#counters = new DiskCounters()
@@ -212,14 +210,6 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     return this.#gate.freeze()
   }
 
-  freezeStart(): void {
-    this.#gate.freezeStart()
-  }
-
-  freezeWait(timeoutNs: number): Op<boolean> {
-    return this.#gate.freezeWait(timeoutNs)
-  }
-
   unfreeze(): void {
     this.#gate.unfreeze()
   }
@@ -229,22 +219,12 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.#gate.quiesce()
   }
 
-  waitQuiesceDone(): Op<void> {
-    return this.#gate.waitQuiesceDone()
-  }
-
   unquiesce(): void {
     this.#gate.unquiesce()
   }
 
-  /** Nothing is kept; the same for the next three. */
+  /** Nothing is kept. */
   runHwQueues(): void {}
-
-  delayRunHwQueues(): void {}
-
-  kickRequeueList(): void {}
-
-  delayKickRequeueList(): void {}
 
   /** Throws KernelError EINVAL: a scheduler needs requests. @see block/elevator.c elv_support_iosched */
   *setScheduler(name: string): Op<void> {
