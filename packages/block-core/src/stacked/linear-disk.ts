@@ -93,6 +93,7 @@ export function createLinearDisk(components: StackedDiskComponents, init: Linear
     name,
     lowers,
     capacitySectors: table.nrSectors,
+    ranges: targets.map(({ disk, startSector = 0 }) => ({ disk, startSector })),
     target: table,
     ...(limits === undefined ? {} : { limits }),
     ...(nrRequests === undefined ? {} : { nrRequests }),

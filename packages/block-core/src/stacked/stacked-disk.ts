@@ -8,7 +8,7 @@ import { type BioDisk, createBioDisk } from '../disk/bio-disk.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { DmabufRegistrar, DmabufToken, StackedTokenFactory } from '../dmabuf/contracts.ts'
 import type { QueueLimitsInit } from '../limits/validate-limits.ts'
-import { lowerLimits } from './lower-limits.ts'
+import { type LowerRange, lowerLimits } from './lower-limits.ts'
 import { StackedDriver } from './stacked-driver.ts'
 import type { StackedTarget } from './stacked-target.ts'
 
@@ -24,7 +24,9 @@ export interface StackedDiskInit {
   readonly lowers: readonly Disk[]
   readonly capacitySectors: number
   readonly target: StackedTarget
-  /** Instead of what the limits of the lower disks come to. */
+  /** Where the data begin on the lower disks, for their limits; by default at sector 0 of each. */
+  readonly ranges?: readonly LowerRange[]
+  /** Its own, to which those of the lower disks come. */
   readonly limits?: QueueLimitsInit
   /** Bios in hand at once; 128 by default. */
   readonly nrRequests?: number
@@ -50,6 +52,7 @@ export function createStackedDisk(
       accepted: 'at least one disk, each of them once',
     })
   }
+  const ranges = init.ranges ?? lowers.map((lower) => ({ disk: lower, startSector: 0 }))
   const nrRequests = init.nrRequests ?? DEFAULT_IOS
   const driver = new StackedDriver(kernel, { name, lowers, target, nrIos: nrRequests })
   const disk = createBioDisk(
@@ -58,7 +61,7 @@ export function createStackedDisk(
       name,
       capacitySectors,
       driver,
-      limits: { ...lowerLimits(lowers), ...init.limits },
+      limits: lowerLimits(init.limits ?? {}, ranges),
       readOnly: lowers.some(({ readOnly }) => readOnly),
       nrRequests,
       ...(tokens === undefined ? {} : { dmabuf: stackedRegistrar(tokens, name, lowers) }),

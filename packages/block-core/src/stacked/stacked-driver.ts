@@ -193,7 +193,6 @@ export class StackedDriver implements BioDriver, StackedIoOwner {
   #clone(clone: Bio, io: StackedIo): void {
     const { bio } = io
     bioInitClone(clone, bio, io)
-    clone.biOrigin = bioRoot(bio)
     const map = bio.biDmabufMap
     if (map === null) return
     assert(map.childMap !== undefined, 'stacked disk: a map that was not made by its own token')

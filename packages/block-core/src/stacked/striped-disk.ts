@@ -94,6 +94,7 @@ export function createStripedDisk(
     name,
     lowers: disks,
     capacitySectors: disks.length === 0 ? 0 : chunksEach * chunkSectors * disks.length,
+    ranges: disks.map((disk) => ({ disk, startSector })),
     target: new Stripes(disks.length, chunkSectors, startSector),
     limits: {
       chunkSectors,
