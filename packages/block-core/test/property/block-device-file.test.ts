@@ -284,8 +284,10 @@ function expectDisk(rig: Rig, model: Model): void {
   }
 }
 
-function run(limits: Limits, commands: readonly Command[], striped: boolean): Set<number> {
-  const rig = makeRig(limits, striped)
+function run(given: Limits, commands: readonly Command[], striped: boolean): Set<number> {
+  const rig = makeRig(given, striped)
+  // What is stacked wants memory aligned to sectors, whatever is below. @see block/blk-settings.c blk_set_stacking_limits
+  const limits = striped ? { ...given, dmaMask: 511 } : given
   const model: Model = {
     disk: new Uint8Array(DISK_BYTES),
     arena: Uint8Array.from({ length: ARENA_BYTES }, (_, i) => (i * 31 + (i >> 9)) % 251),
@@ -296,10 +298,10 @@ function run(limits: Limits, commands: readonly Command[], striped: boolean): Se
   rig.memory.write(rig.arenaFrame * PAGE_SIZE, model.arena)
   rig.memory.write(rig.bufferFrame * PAGE_SIZE, model.buffer)
   const seen = new Set<number>()
-  for (const given of commands) {
+  for (const wanted of commands) {
     // The fake map of this rig is of one device.
-    const isDmabuf = given.type === 'transfer' && given.kind === 'dmabuf'
-    const command = striped && isDmabuf ? { ...given, kind: 'ubuf' as const } : given
+    const isDmabuf = wanted.type === 'transfer' && wanted.kind === 'dmabuf'
+    const command = striped && isDmabuf ? { ...wanted, kind: 'ubuf' as const } : wanted
     if (command.type === 'transfer') seen.add(Math.min(1, predict(model, limits, command)))
     step(rig, model, limits, command)
     expectBytes(rig.memory, rig.arenaFrame, model.arena)
