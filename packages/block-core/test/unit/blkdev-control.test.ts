@@ -262,6 +262,18 @@ describe('zeroing', () => {
     close(opened)
   })
 
+  it('no bio is longer than 32 bits of bytes hold, in whole logical blocks', () => {
+    const large = { maxWriteZeroesSectors: 0xffff_ffff, logicalBlockSizeBytes: 4096 }
+    const opened = open({ limits: large, capacitySectors: 2 ** 24 })
+    opened.scheduler.runSync('zero', opened.control.blkZeroOut(0, 2 ** 33))
+    expect(ranges(opened)).toEqual([
+      [0, 2 ** 23 - 8],
+      [2 ** 23 - 8, 2 ** 23 - 8],
+      [2 ** 24 - 16, 16],
+    ])
+    close(opened)
+  })
+
   it('by pages of zeroes where the device cannot; a hole is never written', () => {
     const opened = open({ zeroFrame: ZERO_FRAME, limits: { maxHwSectors: 1024 } })
     const { control, scheduler, driver } = opened
