@@ -284,7 +284,7 @@ describe('merging', () => {
       }),
       { numRuns: 1500 },
     )
-    expect(most).toBeGreaterThan(4)
+    expect(most).toBeGreaterThan(2)
   })
 
   it('data through a plug to a RAM disk is that of a byte array', () => {
@@ -333,7 +333,7 @@ describe('merging', () => {
       }),
       { numRuns: 300 },
     )
-    expect(merges).toBeGreaterThan(500)
+    expect(merges).toBeGreaterThan(300)
   })
 })
 
