@@ -11,6 +11,7 @@ import {
   type Op,
   OpenFlags,
 } from '@iolayers/kernel'
+import type { NamespaceStore } from '@iolayers/nvme/controller'
 import { createFileStore } from '@iolayers/nvme/file'
 import { type TransferEnd, type TransferSlot, transfer } from '../../src/copy/transfer.ts'
 import { createStack, destroyStack, LOGICAL_BLOCK_BYTES, type Stack } from '../../src/index.ts'
@@ -58,10 +59,11 @@ export function copyThroughStripes(init: StripedCopyInit): Promise<StripedCopyRe
 interface Opened {
   readonly controllers: AttachedController[]
   readonly files: File[]
+  readonly stores: NamespaceStore[]
 }
 
 function* run(stack: Stack, init: StripedCopyInit): Op<StripedCopyResult> {
-  const opened: Opened = { controllers: [], files: [] }
+  const opened: Opened = { controllers: [], files: [], stores: [] }
   try {
     return yield* copy(stack, init, opened)
   } finally {
@@ -96,7 +98,7 @@ function* copy(stack: Stack, init: StripedCopyInit, opened: Opened): Op<StripedC
   )
   try {
     yield* register(stack, buffers)
-    const ends = ['source', 'md0', 'target'].map(endOf)
+    const ends = ['source', 'md0', 'target'].map((name, index) => endOf(opened, name, index))
     const common = {
       sizeBytes,
       blockSizeBytes: BLOCK_BYTES,
@@ -144,6 +146,7 @@ function* attach(
 ): Op<AttachedController['disks']> {
   const { kernel } = stack
   const stores = paths.map((path) => createFileStore({ kernel }, { path, readOnly, direct: true }))
+  opened.stores.push(...stores)
   const instance = opened.controllers.length
   const init = { name, instance, stores, queueDepth: QUEUE_DEPTH }
   const controller = yield* attachController(stack, init)
@@ -168,8 +171,15 @@ function slots(): TransferSlot[] {
   }))
 }
 
-function endOf(name: string, fileIndex: number): TransferEnd {
-  return { fileIndex, name, singleRequestBytes: CHUNK_BYTES, explain: () => null }
+/** A failure is told with what the file below said: that the disk is full, for one. */
+function endOf({ stores }: Opened, name: string, fileIndex: number): TransferEnd {
+  const explain = (where: string): KernelError | null => {
+    const cause = stores.find((store) => store.lastError !== null)?.lastError ?? null
+    return cause === null
+      ? null
+      : new KernelError(cause.code, `${where}: ${cause.message}`, { cause })
+  }
+  return { fileIndex, name, singleRequestBytes: CHUNK_BYTES, explain }
 }
 
 function* flush({ ring }: Stack, end: TransferEnd): Op<void> {

@@ -234,6 +234,24 @@ describe('a striped disk', () => {
     tearDown(rig, disk)
   })
 
+  it('of several clones of one bio, too, the first error stays', () => {
+    const rig = makeRig(3, { limits: { maxHwDiscardSectors: 1024 } })
+    const disk = striped(rig)
+    const [a, b, c] = rig.drivers as [ScriptedDriver, ScriptedDriver, ScriptedDriver]
+    for (const driver of rig.drivers) driver.decide = () => 'hold'
+    const bio = runBio({ op: ReqOp.DISCARD, sector: 0, bytes: 65_536 }, rig.end)
+    bio.biVcnt = 0
+    submit(rig, disk, bio)
+    b.endStatus = () => BlkStatus.MEDIUM
+    c.endStatus = () => BlkStatus.IOERR
+    for (const driver of [b, c, a]) {
+      expect(rig.end.statuses).toEqual([])
+      driver.releaseHeld()
+    }
+    expect(rig.end.statuses).toEqual([BlkStatus.MEDIUM])
+    tearDown(rig, disk)
+  })
+
   it('is read-only where a disk below is', () => {
     const rig = makeRig(2)
     rig.lowers[1]?.setReadOnly(true)
