@@ -298,13 +298,12 @@ describe('a stacked token', () => {
   })
 
   it('a stack of stacks: losing a map at the bottom ends the generation at the top', () => {
-    const rig = makeRig(9, 3)
-    const [a, b, c] = rig.lowers as [DmabufRegistrar, DmabufRegistrar, DmabufRegistrar]
+    const rig = makeRig(9)
     const inner: DmabufRegistrar = {
       createDmabufToken: (dmabuf, direction) =>
-        rig.tokens.createStacked('inner', [a, b], dmabuf, direction),
+        rig.tokens.createStacked('inner', rig.lowers, dmabuf, direction),
     }
-    const token = register(rig, [inner, c])
+    const token = register(rig, [inner])
     const map = mapOf(rig, token)
     expect(childOf(childOf(map, 0), 1).dead).toBe(false)
     rig.scheduler.runSync('move', rig.heap.move(rig.dmabuf))
@@ -312,9 +311,8 @@ describe('a stacked token', () => {
     map.put()
     mapOf(rig, token).put()
     expect(listed(rig).map((line) => line.split(' dev=')[0])).toEqual([
-      'id=5 parent=-',
-      'id=4 parent=5',
-      'id=3 parent=5',
+      'id=4 parent=-',
+      'id=3 parent=4',
       'id=2 parent=3',
       'id=1 parent=3',
     ])
