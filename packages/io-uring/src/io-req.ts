@@ -33,6 +33,8 @@ export const ReqFlags = {
   CUR_POS: 0x1000,
   /** -ETIME is no failure. */
   ETIME_SUCCESS: 0x2000,
+  /** A timeout that runs, or ran: its completion is not counted by the others. */
+  TIMEOUT_ARMED: 0x4000,
 } as const
 
 export const LINK_FLAGS: number = ReqFlags.LINK | ReqFlags.HARDLINK

@@ -23,7 +23,8 @@ const FINISH_SLOW =
   ReqFlags.FAIL |
   ReqFlags.ARM_LTIMEOUT |
   ReqFlags.LINK_TIMEOUT |
-  ReqFlags.SKIP_LINK_CQES
+  ReqFlags.SKIP_LINK_CQES |
+  ReqFlags.TIMEOUT_ARMED
 
 /** What the ring's state needs of those that work on it. Set once, when the ring is made. */
 export interface RingParts {
@@ -70,6 +71,8 @@ export class RingCtx {
   inOwner: boolean
   /** Somebody counts completions: a drain, or a timeout. */
   watched: boolean
+  /** Completions of timeouts. */
+  timeoutsPosted: number
   /** The chain that is being submitted. */
   linkHead: IoReq | null
   linkLast: IoReq | null
@@ -101,6 +104,7 @@ export class RingCtx {
     this.closing = false
     this.inOwner = false
     this.watched = false
+    this.timeoutsPosted = 0
     this.linkHead = null
     this.linkLast = null
     this.#tpComplete = kernel.tracer.point('io_uring:io_uring_complete', ['user_data', 'res'])
@@ -253,6 +257,7 @@ export class RingCtx {
       }
     }
     if ((req.flags & ReqFlags.CQE_SKIP) === 0) {
+      if ((req.flags & ReqFlags.TIMEOUT_ARMED) !== 0) this.timeoutsPosted += 1
       this.post(req.userDataLow, req.userDataHigh, res, 0)
     }
     if ((req.flags & (ReqFlags.ARM_LTIMEOUT | ReqFlags.LINK_TIMEOUT)) !== 0) {

@@ -18,8 +18,6 @@ export class Timeouts {
   readonly #plain: IoReq[] = []
   /** LINK_TIMEOUTs that run. */
   readonly #linked: IoReq[] = []
-  /** Completions of timeouts, which the others do not count. */
-  #posted = 0
 
   constructor(ctx: RingCtx) {
     this.#ctx = ctx
@@ -33,6 +31,7 @@ export class Timeouts {
   /** @see io_uring/timeout.c io_timeout */
   add(req: IoReq): void {
     const data = this.dataOf(req)
+    req.flags |= ReqFlags.TIMEOUT_ARMED
     if (data.off === 0 || (req.rwFlags & TimeoutFlags.MULTISHOT) !== 0) this.#plain.push(req)
     else {
       this.#ctx.watch()
@@ -127,6 +126,7 @@ export class Timeouts {
       return
     }
     if (!this.#isMultishotOver(req, data)) {
+      this.#ctx.timeoutsPosted += 1
       this.#ctx.post(req.userDataLow, req.userDataHigh, -Errno.ETIME, CqeFlags.MORE)
       this.#plain.push(req)
       this.#arm(data, data.timeNs, false)
@@ -136,7 +136,7 @@ export class Timeouts {
   }
 
   get #seq(): number {
-    return this.#ctx.cq.posted - this.#posted
+    return this.#ctx.cq.posted - this.#ctx.timeoutsPosted
   }
 
   /** @see io_uring/timeout.c io_timeout_finish */
@@ -166,17 +166,13 @@ export class Timeouts {
         data.headUserDataHigh = head.userDataHigh
         data.head = null
       }
-    } else {
-      this.#unlist(req)
-      this.#posted += 1
-    }
+    } else this.#unlist(req)
     this.#ctx.addTaskWork(req, TaskWork.TIMEOUT)
   }
 
   #kill(req: IoReq, result: number): void {
     this.dataOf(req).timer.cancel()
     this.#unlist(req)
-    this.#posted += 1
     this.#ctx.end(req, result)
   }
 

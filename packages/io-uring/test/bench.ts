@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 import { createDmaBufCore, createSystemHeap, type DmaBuf, type DmaBufCore } from '@iolayers/dma-buf'
-import { createPhysicalMemory } from '@iolayers/dma-mapping'
+import { createPhysicalMemory, type PhysicalMemory } from '@iolayers/dma-mapping'
 import {
+  createFdTable,
   createKernel,
   createVirtualScheduler,
+  type FdTable,
   File,
   fifoStrategy,
   type Kernel,
@@ -16,20 +18,31 @@ import { createIoUring, type IoUring, type IoUringInit } from '../src/index.ts'
 import { TwinFile, type TwinToken } from './twin.ts'
 
 export const SIZE: number = 64 * 1024
+/** Pages of user memory: 2^2. */
+const USER_ORDER = 2
 
 /** A ring over a twin file, with one dma-buf registered at 0. */
 export class Bench {
   readonly scheduler: VirtualScheduler
   readonly kernel: Kernel
   readonly core: DmaBufCore
+  readonly memory: PhysicalMemory
+  /** Four pages of user memory. */
+  readonly userAddr: number
+  readonly fds: FdTable = createFdTable()
   readonly dmabuf: DmaBuf
   readonly twin: TwinFile
   readonly file: File
   readonly ring: IoUring
+  readonly #open: number[] = []
   readonly #userData: Float64Array = new Float64Array(256)
   readonly #results: Int32Array = new Int32Array(256)
 
-  constructor(init: Partial<IoUringInit> = {}, seed?: number) {
+  constructor(
+    init: Partial<IoUringInit> = {},
+    seed?: number,
+    makeTwin: (kernel: Kernel) => TwinFile = (kernel) => new TwinFile(kernel, SIZE),
+  ) {
     this.scheduler = createVirtualScheduler(
       seed === undefined ? { strategy: fifoStrategy() } : { seed },
     )
@@ -37,11 +50,36 @@ export class Bench {
     this.kernel = kernel
     this.core = createDmaBufCore({ kernel })
     const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 20, backing: 'plain' })
+    this.memory = memory
+    this.userAddr = memory.allocPages(USER_ORDER) * 4096
     this.dmabuf = createSystemHeap({ kernel, memory, core: this.core }).allocate(SIZE)
-    this.twin = new TwinFile(kernel, SIZE)
+    this.twin = makeTwin(kernel)
     for (let i = 0; i < SIZE; i += 1) this.twin.bytes[i] = (i * 7) % 251
     this.file = this.openFile('twin', this.twin)
-    this.ring = createIoUring({ kernel }, { entries: 8, ...init })
+    this.ring = createIoUring({ kernel, fds: this.fds, memory }, { entries: 8, ...init })
+  }
+
+  /** An open descriptor of the file, which the bench keeps. */
+  openFd(): number {
+    const fd = this.fds.reserve()
+    this.file.get()
+    this.fds.install(fd, this.file)
+    this.#open.push(fd)
+    return fd
+  }
+
+  /** Puts bytes into user memory. */
+  userBytes(addr: number, bytes: Uint8Array): number {
+    this.memory.write(addr, bytes)
+    return addr
+  }
+
+  /** A struct __kernel_timespec in user memory. */
+  timespec(timeNs: number, addr: number = this.userAddr): number {
+    const view = new DataView(new ArrayBuffer(16))
+    view.setUint32(0, Math.floor(timeNs / 1e9), true)
+    view.setUint32(8, timeNs % 1e9, true)
+    return this.userBytes(addr, new Uint8Array(view.buffer))
   }
 
   openFile(
@@ -88,6 +126,23 @@ export class Bench {
     ])
   }
 
+  /** A NOP with flags, that ends with `result`. */
+  nop(userData: number, flags = 0, result = 0): void {
+    const sqe = this.ring.getSqe()
+    this.ring.prepNopResult(sqe, result, userData)
+    this.ring.setSqeFlags(sqe, flags)
+  }
+
+  timeout(userData: number, timeNs: number, count = 0, timeoutFlags = 0, sqeFlags = 0): void {
+    const sqe = this.ring.getSqe()
+    this.ring.prepTimeout(sqe, this.timespec(timeNs), count, timeoutFlags, userData)
+    this.ring.setSqeFlags(sqe, sqeFlags)
+  }
+
+  cancel(userData: number, target: number, cancelFlags = 0): void {
+    this.ring.prepCancel(this.ring.getSqe(), target, cancelFlags, userData)
+  }
+
   /** Submits, waits for `count` completions, and reaps them. */
   complete(count: number): (readonly [number, number])[] {
     this.run(this.ring.submitAndWait(count))
@@ -99,6 +154,8 @@ export class Bench {
     this.run(this.ring.close())
     const problems = this.outstanding()
     this.dmabuf.put()
+    this.memory.freePages(this.userAddr / 4096, USER_ORDER)
+    for (const fd of this.#open.splice(0)) this.fds.close(fd)
     this.file.put()
     this.scheduler.runUntilIdle()
     if (this.core.begin() !== null) problems.push('a dma-buf is left')
@@ -114,7 +171,9 @@ export class Bench {
       if (!token.released) problems.push('a token')
       for (const map of token.maps) if (map.refs > 0) problems.push(`${map.refs} map references`)
     }
-    if (this.file.references !== 1) problems.push(`${this.file.references} file references`)
+    const descriptors = this.#open.length
+    if (this.file.references !== 1 + descriptors)
+      problems.push(`${this.file.references} file references`)
     if (this.dmabuf.references !== 1) problems.push(`${this.dmabuf.references} dma-buf references`)
     return problems
   }

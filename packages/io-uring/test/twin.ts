@@ -24,7 +24,7 @@ import {
   type Op,
   yieldNow,
 } from '@iolayers/kernel'
-import type { IovIter, Kiocb } from '@iolayers/uio'
+import { copyFromIter, copyToIter, type IovIter, type IterMemory, type Kiocb } from '@iolayers/uio'
 
 /** One generation of a twin token. */
 export class TwinMap implements DmabufIoMap {
@@ -117,10 +117,13 @@ export class TwinFile implements DmabufFile, FileOperations {
   readonly held: (() => void)[] = []
   readonly plugs: (Plug | null)[] = []
   readonly flags: number[] = []
+  readonly ioprios: number[] = []
+  readonly positions: number[] = []
   tokenFailure: KernelError | null = null
+  memory: IterMemory | null = null
   attempts = 0
   released = 0
-  decide: (form: 'plain' | 'wait') => Outcome = () => ({ kind: 'now' })
+  decide: (form: 'plain' | 'wait', posBytes: number) => Outcome = () => ({ kind: 'now' })
 
   constructor(kernel: Kernel, sizeBytes: number) {
     this.kernel = kernel
@@ -171,9 +174,11 @@ export class TwinFile implements DmabufFile, FileOperations {
     this.plugs.push(kiocb.plug)
     this.flags.push(kiocb.flags)
     if (iter?.dmabufMap?.dead === true) return -Errno.ESTALE
-    const outcome = this.decide(form)
+    this.ioprios.push(kiocb.ioprio)
+    this.positions.push(kiocb.posBytes)
+    const outcome = this.decide(form, kiocb.posBytes)
     const transfer = (): number => (iter === null ? 0 : this.#transfer(kiocb, iter, isRead))
-    if (outcome.kind === 'now') return transfer()
+    if (outcome.kind === 'now') return outcome.result ?? transfer()
     if (outcome.kind === 'fail-now') {
       kiocb.fragmentsIssued = outcome.issued ?? false
       return outcome.result
@@ -181,7 +186,8 @@ export class TwinFile implements DmabufFile, FileOperations {
     const end = (): void => {
       if (outcome.kind !== 'fail-later') {
         kiocb.fragmentsIssued = true
-        kiocb.completion?.kiComplete(kiocb, transfer())
+        const result = outcome.kind === 'later' ? outcome.result : undefined
+        kiocb.completion?.kiComplete(kiocb, result ?? transfer())
         return
       }
       kiocb.fragmentsIssued = outcome.issued
@@ -192,9 +198,17 @@ export class TwinFile implements DmabufFile, FileOperations {
     return -Errno.EIOCBQUEUED
   }
 
+  /** Without `memory` it only says that it did. */
+  #transferMemory(at: number, iter: IovIter<DmabufIoMap>, isRead: boolean): number {
+    const count = Math.min(iter.countBytes, Math.max(0, this.bytes.length - at))
+    if (this.memory === null) return iter.countBytes
+    const range = this.bytes.subarray(at, at + count)
+    return isRead ? copyToIter(this.memory, range, iter) : copyFromIter(this.memory, range, iter)
+  }
+
   #transfer(kiocb: Kiocb<Plug>, iter: IovIter<DmabufIoMap>, isRead: boolean): number {
     const map = this.tokens.flatMap((token) => token.maps).find((m) => m === iter.dmabufMap)
-    if (map === undefined) return iter.countBytes
+    if (map === undefined) return this.#transferMemory(kiocb.posBytes, iter, isRead)
     let skip = iter.offsetBytes
     let done = 0
     for (const segment of map.segments) {
@@ -206,5 +220,17 @@ export class TwinFile implements DmabufFile, FileOperations {
       done += part.length
     }
     return done
+  }
+}
+
+/** One whose I/O ends when it is polled: what it holds, one at a look. */
+export class PolledTwinFile extends TwinFile {
+  looks = 0
+
+  ioPoll(): number {
+    this.looks += 1
+    const end = this.held.shift()
+    end?.()
+    return end === undefined ? 0 : 1
   }
 }
