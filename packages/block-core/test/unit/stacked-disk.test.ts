@@ -13,6 +13,7 @@ import {
   bioFlagged,
   createDisk,
   createLinearDisk,
+  createNullBlk,
   createStackedDisk,
   createStripedDisk,
   type Disk,
@@ -279,6 +280,41 @@ describe('a striped disk', () => {
     for (const driver of rig.drivers) driver.releaseHeld()
     expect(rig.end.statuses).toEqual([BlkStatus.OK, BlkStatus.OK])
     tearDown(rig, disk)
+  })
+
+  it('says in the trace where each clone went', () => {
+    const rig = makeRig(2)
+    const disk = striped(rig)
+    const seen: string[] = []
+    rig.kernel.tracer.subscribe(
+      (point) => point === 'block_bio_remap',
+      ({ values }) => seen.push(values.join(' ')),
+    )
+    submit(rig, disk, runBio({ op: ReqOp.READ, sector: 14, bytes: 2048 }, rig.end))
+    rig.scheduler.runUntilIdle()
+    expect(seen).toEqual(['test0 0 6 2 stripes 14', 'test0 0 8 2 stripes 16'])
+    tearDown(rig, disk)
+  })
+
+  it('is polled through to the disks below, what is one piece of one of them', () => {
+    const rig = makeRig(0)
+    const devices = ['a', 'b'].map((name) =>
+      createNullBlk(rig, { name, sizeBytes: 65_536, pollQueues: 1 }),
+    )
+    for (const device of devices) device.powerOn()
+    const disks = devices.map((device) => device.disk)
+    const disk = createStripedDisk(rig, { name: 'stripes', disks, chunkSectors: 8 })
+    const read = (bytes: number): Bio =>
+      runBio({ op: ReqOp.READ | ReqFlags.POLLED, sector: 8, bytes }, rig.end)
+    expect(disk.submitBio(read(4096), null)).toBe(BlkStatus.OK)
+    rig.scheduler.runUntilIdle()
+    expect(rig.end.statuses).toEqual([])
+    expect([disk.queue.poll(), rig.end.statuses]).toEqual([1, [BlkStatus.OK]])
+    submit(rig, disk, read(8192))
+    rig.scheduler.runUntilIdle()
+    expect(rig.end.statuses).toEqual([BlkStatus.OK, BlkStatus.OK])
+    tearDown(rig, disk)
+    for (const device of devices) rig.scheduler.runSync('destroy', device.destroy())
   })
 
   it('a disk below twice is refused', () => {
