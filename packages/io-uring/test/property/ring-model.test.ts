@@ -239,7 +239,7 @@ function check(run: Run, ends: readonly (readonly [number, number])[]): void {
       const at = place.get(chain.firstId + i) ?? 0
       // A timeout that never began counts as any other entry.
       const others = ([id, res]: readonly [number, number]): boolean =>
-        !timeouts.has(id) || res === -ECANCELED
+        !timeouts.has(id) || (res !== 0 && res !== -ETIME)
       const before = ends.slice(0, at).filter(others).length
       checkDependent(entry, got[i] ?? Number.NaN, before)
     })

@@ -86,6 +86,28 @@ describe('attempts that do not succeed at once', () => {
     bench.finish()
   })
 
+  it('R8: an I/O keeps the one map that it imported, while those after it get the next', () => {
+    const bench = new Bench()
+    const token = bench.register()
+    bench.read(0)
+    bench.complete(1)
+    bench.twin.decide = () => ({ kind: 'hold' })
+    bench.read(1)
+    bench.ring.submit()
+    token.invalidate()
+    bench.read(2)
+    bench.ring.submit()
+    bench.scheduler.runUntilIdle()
+    expect(token.maps.map((map) => map.refs)).toEqual([1, 1])
+    for (const end of bench.twin.held.splice(0)) end()
+    expect(bench.complete(2)).toEqual([
+      [1, 512],
+      [2, 512],
+    ])
+    expect(token.maps.map((map) => map.refs)).toEqual([0, 0])
+    bench.finish()
+  })
+
   it('R7: after eight fresh imports it is ESTALE; NOWAIT gets EAGAIN at the first', () => {
     const bench = new Bench()
     bench.register()

@@ -95,7 +95,7 @@ describe('reads and writes', () => {
     bench.finish()
   })
 
-  it('makes the map in a worker for the first I/O, once, and then goes straight', () => {
+  it('R6: makes the map in a worker for the first I/O, once, and then goes straight', () => {
     const bench = new Bench()
     const token = bench.register()
     for (let i = 0; i < 6; i += 1) bench.read(i)
