@@ -32,11 +32,6 @@ export type AtomicLimits = AtomicHwLimits &
     | 'atomicWriteUnitMaxBytes'
   >
 
-type Sizes = Pick<
-  QueueLimits,
-  'logicalBlockSizeBytes' | 'maxHwSectors' | 'maxSegments' | 'chunkSectors'
->
-
 const NONE: AtomicLimits = {
   atomicWriteHwMaxBytes: 0,
   atomicWriteHwBoundaryBytes: 0,
@@ -57,9 +52,9 @@ export function validAtomicWritesBoundary(chunkSectors: number, boundarySectors:
 }
 
 /** Bytes that fit one bio and one request wherever they lie. @see block/blk-settings.c blk_queue_max_guaranteed_bio */
-function maxGuaranteedBytes(sizes: Sizes): number {
-  const segments = Math.min(BIO_MAX_VECS, sizes.maxSegments)
-  const ends = Math.min(segments, 2) * sizes.logicalBlockSizeBytes
+function maxGuaranteedBytes(blockBytes: number, maxSegments: number): number {
+  const segments = Math.min(BIO_MAX_VECS, maxSegments)
+  const ends = Math.min(segments, 2) * blockBytes
   return ends + Math.max(segments - 2, 0) * PAGE_SIZE
 }
 
@@ -70,12 +65,17 @@ function maxGuaranteedBytes(sizes: Sizes): number {
  * The kernel warns of a contradiction and goes on without atomic writes; here it is refused, as every other one.
  * @see block/blk-settings.c blk_validate_atomic_write_limits
  */
-export function validateAtomicLimits(init: Partial<AtomicHwLimits>, sizes: Sizes): AtomicLimits {
+export function validateAtomicLimits(
+  init: Partial<AtomicHwLimits>,
+  blockBytes: number,
+  sizes: Pick<QueueLimits, 'maxHwSectors' | 'chunkSectors'>,
+  segments: Pick<QueueLimits, 'maxSegments'>,
+): AtomicLimits {
   const hwMax = init.atomicWriteHwMaxBytes ?? 0
   // UINT_MAX: of stacking limits on which nothing was stacked.
   if (hwMax === 0 || hwMax === UINT_MAX) return NONE
   requireCount('atomicWriteHwMaxBytes', hwMax, SECTOR_SIZE, UINT_MAX)
-  const unitMin = init.atomicWriteHwUnitMinBytes ?? sizes.logicalBlockSizeBytes
+  const unitMin = init.atomicWriteHwUnitMinBytes ?? blockBytes
   const unitMax = init.atomicWriteHwUnitMaxBytes ?? rounddownPowOfTwo(hwMax)
   requirePowerOfTwo('atomicWriteHwUnitMaxBytes', unitMax, SECTOR_SIZE, hwMax)
   requirePowerOfTwo('atomicWriteHwUnitMinBytes', unitMin, SECTOR_SIZE, unitMax)
@@ -84,7 +84,10 @@ export function validateAtomicLimits(init: Partial<AtomicHwLimits>, sizes: Sizes
   requireLimit(fitsChunk, 'atomicWriteHwMaxBytes', hwMax, `at most the chunk of ${chunkBytes}`)
   const boundary = init.atomicWriteHwBoundaryBytes ?? 0
   if (boundary !== 0) requireBoundary(boundary, hwMax, sizes.chunkSectors)
-  const guaranteed = Math.min(sizes.maxHwSectors * SECTOR_SIZE, maxGuaranteedBytes(sizes))
+  const guaranteed = Math.min(
+    sizes.maxHwSectors * SECTOR_SIZE,
+    maxGuaranteedBytes(blockBytes, segments.maxSegments),
+  )
   const unitLimit = rounddownPowOfTwo(guaranteed)
   return {
     atomicWriteHwMaxBytes: hwMax,
