@@ -91,6 +91,7 @@ export class StackedDriver implements BioDriver, StackedIoOwner {
     io.hold()
     const status = lower.submitBio(io.clone, plug)
     if (status !== BlkStatus.OK) {
+      io.clone.biDmabufMap = null
       io.end()
       this.#ios.put(io)
     }
