@@ -42,7 +42,8 @@ export type { BioBasedDisk, BioSubmission } from './disk/bio-submission.ts'
 export { createDisk, type DiskInit } from './disk/blk-disk.ts'
 export type { Disk, RequestQueue } from './disk/disk.ts'
 export { DiskClaim } from './disk/disk-claim.ts'
-export type { DiskStats } from './disk/disk-stats.ts'
+export { diskStatLine } from './disk/disk-stat-line.ts'
+export type { DiskStats, IoGroupStats } from './disk/disk-stats.ts'
 export type {
   DmabufIoMap,
   DmabufRegistrar,
@@ -77,19 +78,31 @@ export { splitVecBytes } from './limits/split-vec.ts'
 export { blkSetStackingLimits, blkStackLimits } from './limits/stack-limits.ts'
 export { type QueueLimitsInit, validateLimits } from './limits/validate-limits.ts'
 export {
+  blkAbortRequest,
   blkMqAddToBatch,
   blkMqCompleteRequest,
   blkMqEndRequest,
   blkMqEndRequestBatch,
+  blkMqRequestCompleted,
+  blkMqRequestStarted,
   blkMqRequeueRequest,
   blkMqStartRequest,
+  blkUpdateRequest,
 } from './mq/blk-mq.ts'
 export type { BlkMqOps } from './mq/blk-mq-ops.ts'
 export {
   blkMqTagsetCountCompletedRqs,
   blkMqTagsetWaitCompletedRequest,
 } from './mq/completed-requests.ts'
+export {
+  blkExecuteRq,
+  blkExecuteRqNowait,
+  blkMqFreeRequest,
+  blkRqMapDmabuf,
+  blkRqMapKern,
+} from './mq/execute-rq.ts'
 export type { BlkMqHwCtx } from './mq/hw-ctx.ts'
+export type { Passthrough, PassthroughInit } from './mq/passthrough.ts'
 export { BLK_MAX_REQUEST_COUNT, Plug } from './mq/plug.ts'
 export {
   BlkMqQueueMap,
@@ -105,8 +118,10 @@ export {
   type RequestSource,
 } from './mq/request-source.ts'
 export { blkRqActivateDmabuf, blkRqDeactivateDmabuf } from './mq/rq-active.ts'
+export { type RqEndIo, RqEndIoRet } from './mq/rq-end-io.ts'
 export { RqList } from './mq/rq-list.ts'
 export { blkMqRqStateName, blkOpStr, type MqRqStateName } from './mq/rq-names.ts'
+export { BlkEhTimerReturn } from './mq/rq-timeouts.ts'
 export {
   BLK_MQ_NO_HCTX_IDX,
   createTagSet,
@@ -145,6 +160,7 @@ export {
   type LinearDiskInit,
   type LinearTarget,
 } from './stacked/linear-disk.ts'
+export type { LowerRange } from './stacked/lower-limits.ts'
 export {
   createStackedDisk,
   type StackedDiskComponents,

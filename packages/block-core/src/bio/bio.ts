@@ -33,6 +33,8 @@ export class Bio {
   biStatus: BlkStatus
   /** I/O priority, class in bits 13 and up; 0: none given, which a scheduler takes for best effort. @see include/uapi/linux/ioprio.h */
   biIoprio: number
+  /** When a disk without requests got it. @see block/blk-core.c bio_start_io_acct */
+  biStartNs: number
   readonly biIter: BvecIter
   /** The vector; clones share it. Empty for a dmabuf bio. */
   biIoVec: readonly BioVec[]
@@ -70,6 +72,7 @@ export class Bio {
     this.biFlags = 0
     this.biStatus = BlkStatus.OK
     this.biIoprio = 0
+    this.biStartNs = Number.NaN
     this.biIter = new BvecIter()
     this.biIoVec = NO_VECS
     this.biVcnt = 0

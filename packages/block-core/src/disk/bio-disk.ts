@@ -74,6 +74,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
   readonly tagSet: TagSet | null
   readonly scheduler: 'none'
   readonly iosched: null
+  readonly passthrough: null
   readonly claim: DiskClaim
   readonly #driver: BioDriver
   readonly #counters: DiskCounters
@@ -92,9 +93,10 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.tagSet = null
     this.scheduler = 'none'
     this.iosched = null
+    this.passthrough = null
     this.claim = new DiskClaim(init.name)
     this.#driver = init.driver
-    this.#counters = new DiskCounters()
+    this.#counters = new DiskCounters(kernel.scheduler)
     this.#gate = new QueueGate(kernel, init.name)
     this.#trace = new BlockTrace(kernel.tracer, init.name)
     this.#splitBios = new BioSet(kernel, `${init.name} split`, this.nrRequests)
@@ -152,7 +154,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     if (!this.#gate.tryEnter()) return this.#gate.dying ? BlkStatus.IOERR : this.#again()
     const { biSector, biSize } = bio.biIter
     const op = reqOp(bio.biOpf)
-    this.#counters.inFlight++
+    this.#counters.addBioStart(bio)
     const status = this.#driver.trySubmitBio(bio, plug)
     if (status === BlkStatus.OK) {
       this.#counters.addBio()
@@ -161,7 +163,7 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
       if (bioQueue.enabled) bioQueue.emit(this.name, op, biSector, biSize / SECTOR_SIZE)
       return status
     }
-    this.#counters.inFlight--
+    this.#counters.undoBioStart(bio)
     this.#gate.exit()
     return status === BlkStatus.AGAIN ? this.#again() : status
   }
@@ -189,13 +191,12 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
       bioEndWith(bio, status)
       return
     }
-    this.#counters.inFlight++
     const part = cut === 0 ? bio : yield* this.#splitOff(bio, cut, submission)
+    this.#counters.addBioStart(part)
     yield* this.#driver.submitBio(part, submission)
   }
 
   endBio(bio: Bio, status: BlkStatus): void {
-    this.#counters.inFlight--
     this.#counters.addBioCompletion(bio, status)
     const { bioComplete } = this.#trace
     if (bioComplete.enabled) {
@@ -210,6 +211,14 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     return this.#gate.freeze()
   }
 
+  freezeStart(): void {
+    this.#gate.freezeStart()
+  }
+
+  freezeWait(timeoutNs: number): Op<boolean> {
+    return this.#gate.freezeWait(timeoutNs)
+  }
+
   unfreeze(): void {
     this.#gate.unfreeze()
   }
@@ -219,12 +228,22 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     this.#gate.quiesce()
   }
 
+  waitQuiesceDone(): Op<void> {
+    return this.#gate.waitQuiesceDone()
+  }
+
   unquiesce(): void {
     this.#gate.unquiesce()
   }
 
-  /** Nothing is kept. */
+  /** Nothing is kept; the same for the next three. */
   runHwQueues(): void {}
+
+  delayRunHwQueues(): void {}
+
+  kickRequeueList(): void {}
+
+  delayKickRequeueList(): void {}
 
   /** Throws KernelError EINVAL: a scheduler needs requests. @see block/elevator.c elv_support_iosched */
   *setScheduler(name: string): Op<void> {

@@ -10,8 +10,11 @@ import { QueueSched } from '../elevator/queue-sched.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
 import { type QueueLimitsInit, validateLimits } from '../limits/validate-limits.ts'
 import { HctxTable } from '../mq/hctx-table.ts'
+import { Passthrough } from '../mq/passthrough.ts'
 import type { Plug } from '../mq/plug.ts'
 import { QueueGate } from '../mq/queue-gate.ts'
+import { RequeueList } from '../mq/requeue-list.ts'
+import { RqTimeouts } from '../mq/rq-timeouts.ts'
 import { BioSubmitter } from '../mq/submit.ts'
 import type { TagSet, TagSetQueue } from '../mq/tag-set.ts'
 import { BlockTrace } from './block-trace.ts'
@@ -44,10 +47,12 @@ class BlkDisk implements Disk, TagSetQueue {
   readonly tagSet: TagSet
   readonly claim: DiskClaim
   readonly bioBased: null
+  readonly passthrough: Passthrough
   readonly #counters: DiskCounters
   readonly #gate: QueueGate
   readonly #sched: QueueSched
   readonly #table: HctxTable
+  readonly #requeues: RequeueList
   readonly #submitter: BioSubmitter
   #capacitySectors: number
   #readOnly: boolean
@@ -60,7 +65,7 @@ class BlkDisk implements Disk, TagSetQueue {
     this.dmabuf = init.dmabuf ?? null
     this.#capacitySectors = 0
     this.setCapacity(init.capacitySectors)
-    this.#counters = new DiskCounters()
+    this.#counters = new DiskCounters(kernel.scheduler)
     this.#gate = new QueueGate(kernel, init.name)
     this.tagSet = tagSet
     this.claim = new DiskClaim(init.name)
@@ -74,8 +79,20 @@ class BlkDisk implements Disk, TagSetQueue {
     }
     this.#sched = new QueueSched(shared, init.noMerges ?? false)
     this.#sched.switchTo(schedulerName(init.scheduler ?? 'none'))
-    const home = { ...shared, sched: this.#sched }
+    this.#requeues = new RequeueList(kernel.scheduler, init.name)
+    const timeouts = new RqTimeouts(
+      {
+        scheduler: kernel.scheduler,
+        name: init.name,
+        gate: this.#gate,
+        io: this.#counters.io,
+      },
+      tagSet,
+    )
+    const home = { ...shared, sched: this.#sched, requeues: this.#requeues, timeouts }
     this.#table = new HctxTable(home, tagSet)
+    timeouts.watch(this.#table.hctxs)
+    this.passthrough = new Passthrough(init.name, this.#gate, this.#table)
     this.#table.realloc()
     this.#table.mapSwqueue()
     this.#submitter = new BioSubmitter(home, this.#table, this.nrRequests + SUBMITTERS)
@@ -147,6 +164,7 @@ class BlkDisk implements Disk, TagSetQueue {
     yield* this.freeze()
     this.tagSet.removeQueue(this)
     this.#table.exit()
+    this.#requeues.shutdown()
     yield* this.#submitter.drain()
   }
 
@@ -165,6 +183,14 @@ class BlkDisk implements Disk, TagSetQueue {
     return this.#gate.freeze()
   }
 
+  freezeStart(): void {
+    this.#gate.freezeStart()
+  }
+
+  freezeWait(timeoutNs: number): Op<boolean> {
+    return this.#gate.freezeWait(timeoutNs)
+  }
+
   unfreeze(): void {
     this.#gate.unfreeze()
   }
@@ -173,12 +199,28 @@ class BlkDisk implements Disk, TagSetQueue {
     this.#gate.quiesce()
   }
 
+  waitQuiesceDone(): Op<void> {
+    return this.#gate.waitQuiesceDone()
+  }
+
   unquiesce(): void {
     if (this.#gate.unquiesce()) this.runHwQueues()
   }
 
   runHwQueues(): void {
-    for (const hctx of this.#table.hctxs) hctx.kick()
+    for (const hctx of this.#table.hctxs) hctx.dispatch.kick()
+  }
+
+  delayRunHwQueues(delayNs: number): void {
+    for (const hctx of this.#table.hctxs) hctx.dispatch.delayRun(delayNs)
+  }
+
+  kickRequeueList(): void {
+    this.#requeues.kick()
+  }
+
+  delayKickRequeueList(delayNs: number): void {
+    this.#requeues.delayKick(delayNs)
   }
 
   reallocHwCtxs(): void {

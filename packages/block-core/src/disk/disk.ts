@@ -7,6 +7,7 @@ import type { BlkStatus } from '../blk-status.ts'
 import type { DmabufRegistrar } from '../dmabuf/contracts.ts'
 import type { IoschedTunables, SchedulerName } from '../elevator/elevator.ts'
 import type { QueueLimits } from '../limits/queue-limits.ts'
+import type { Passthrough } from '../mq/passthrough.ts'
 import type { Plug } from '../mq/plug.ts'
 import type { TagSet } from '../mq/tag-set.ts'
 import type { BioBasedDisk } from './bio-submission.ts'
@@ -19,12 +20,25 @@ export interface RequestQueue {
   readonly tagSet: TagSet | null
   /** No new request enters; returns when all that entered have ended. Calls nest. */
   freeze(): Op<void>
+  /** The first half of `freeze`: no new request enters from now on. Undone by `unfreeze`. */
+  freezeStart(): void
+  /** The second half, for so long: false when there still were requests after it. */
+  freezeWait(timeoutNs: number): Op<boolean>
   unfreeze(): void
   /** The driver's `queueRq` is not called any more; what is in flight may still end. Calls nest. Does nothing where there is none. */
   quiesce(): void
+  /** Returns when no call of the driver that hands a request to it is under way. @see block/blk-mq.c blk_mq_wait_quiesce_done */
+  waitQuiesceDone(): Op<void>
   unquiesce(): void
   /** Gives the driver what it refused before. */
   runHwQueues(): void
+  /** The same in a while. @see block/blk-mq.c blk_mq_delay_run_hw_queues */
+  delayRunHwQueues(delayNs: number): void
+  /** Requests that the driver gave back come again. @see block/blk-mq.c blk_mq_kick_requeue_list */
+  kickRequeueList(): void
+  delayKickRequeueList(delayNs: number): void
+  /** Makes requests for commands of somebody's own; null where there are no requests. */
+  readonly passthrough: Passthrough | null
   /** Its I/O scheduler. @see /sys/block/<disk>/queue/scheduler */
   readonly scheduler: SchedulerName
   /** The settings of the scheduler; null where it has none. They are new with each scheduler. */

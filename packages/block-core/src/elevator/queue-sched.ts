@@ -96,7 +96,7 @@ export class QueueSched {
       },
       nowNs: () => kernel.scheduler.nowNs(),
       freeMerged: (rq) => {
-        counters.addMerge(rq.cmdFlags)
+        counters.addRequestMerge(rq)
         const { rqMerge } = trace
         if (rqMerge.enabled) trace.rq(rqMerge, rq, rq.dataBytes)
         rq.mqHctx?.freeMerged(rq)

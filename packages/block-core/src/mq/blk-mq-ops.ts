@@ -5,6 +5,7 @@ import type { BlkStatus } from '../blk-status.ts'
 import type { BlkMqHwCtx } from './hw-ctx.ts'
 import type { Request } from './request.ts'
 import type { RqList } from './rq-list.ts'
+import type { BlkEhTimerReturn } from './rq-timeouts.ts'
 
 /**
  * What a block driver implements. All of it is called in atomic context.
@@ -40,6 +41,11 @@ export interface BlkMqOps<P = unknown> {
   commitRqs(hctx: BlkMqHwCtx): void
   /** Ends a request that `blkMqCompleteRequest` was called for; without it, it ends with the status given there. */
   complete?(rq: Request<P>): void
+  /**
+   * A request took longer than it may. The driver may end it, now or later; see `BlkEhTimerReturn`. Left out, no request ever takes
+   * too long.
+   */
+  timeout?(rq: Request<P>): BlkEhTimerReturn
   /** Looks for completions of a hardware queue, and returns how many it found. */
   poll?(hctx: BlkMqHwCtx): number
 }

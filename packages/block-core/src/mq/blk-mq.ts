@@ -30,7 +30,9 @@ export function blkMqStartRequest(rq: Request): void {
 
 /** Ends a started request: drops `active` if it is still held, ends its bios, frees its tag. @see block/blk-mq.c blk_mq_end_request */
 export function blkMqEndRequest(rq: Request, status: BlkStatus): void {
-  startedHctxOf(rq).finish(rq, status)
+  const hctx = startedHctxOf(rq)
+  hctx.refreshClock()
+  hctx.finish(rq, status)
 }
 
 /**
@@ -42,8 +44,22 @@ export function blkMqCompleteRequest(rq: Request, status: BlkStatus): void {
   assert(rq.state === MqRqState.IN_FLIGHT, 'the request was completed before')
   rq.state = MqRqState.COMPLETE
   rq.status = status
-  if (hctx.ops.complete === undefined) hctx.finish(rq, status)
-  else hctx.ops.complete(rq)
+  if (hctx.ops.complete !== undefined) {
+    hctx.ops.complete(rq)
+    return
+  }
+  hctx.refreshClock()
+  hctx.finish(rq, status)
+}
+
+/** Whether the driver has the request, done or not. @see include/linux/blk-mq.h blk_mq_request_started */
+export function blkMqRequestStarted(rq: Request): boolean {
+  return rq.state !== MqRqState.IDLE
+}
+
+/** Whether its device is done with it, and it has not ended. @see include/linux/blk-mq.h blk_mq_request_completed */
+export function blkMqRequestCompleted(rq: Request): boolean {
+  return rq.state === MqRqState.COMPLETE
 }
 
 /**
@@ -60,18 +76,39 @@ export function blkMqAddToBatch<P>(rq: Request<P>, batch: RqList<P>, status: Blk
 
 /** Ends all requests of a batch, each as `blkMqEndRequest` does. @see block/blk-mq.c blk_mq_end_request_batch */
 export function blkMqEndRequestBatch<P>(batch: RqList<P>): void {
+  let fresh: HwQueue | null = null
   for (let rq = batch.pop(); rq !== null; rq = batch.pop()) {
-    startedHctxOf(rq).finish(rq, BlkStatus.OK)
+    const hctx = startedHctxOf(rq)
+    if (hctx !== fresh) hctx.refreshClock()
+    fresh = hctx
+    hctx.finish(rq, BlkStatus.OK)
   }
 }
 
 /**
- * Takes a started request back from the driver to be queued again: drops `active`, keeps what the I/O holds. With `kick` its queue
- * runs soon, else when something else makes it run.
+ * The device has done the first `bytes` of a started request, whose bios end with `status`, and the request begins behind
+ * them: the driver goes on with it, requeues it, or ends it. False when nothing is left; it has to be ended even so.
+ * @see block/blk-mq.c blk_update_request
+ */
+export function blkUpdateRequest(rq: Request, status: BlkStatus, bytes: number): boolean {
+  const hctx = startedHctxOf(rq)
+  hctx.refreshClock()
+  return hctx.update(rq, status, bytes)
+}
+
+/**
+ * The time of a started request is over: its driver's `timeout` is asked, from a call of its own.
+ * @see block/blk-timeout.c blk_abort_request
+ */
+export function blkAbortRequest(rq: Request): void {
+  startedHctxOf(rq).abort(rq)
+}
+
+/**
+ * Takes a started request back from the driver to be queued again: drops `active`, keeps what the I/O holds. It comes again when the
+ * requeue list of its disk is kicked, which `kick` does.
  * @see block/blk-mq.c blk_mq_requeue_request
  */
 export function blkMqRequeueRequest(rq: Request, kick: boolean): void {
-  const hctx = startedHctxOf(rq)
-  hctx.requeue(rq)
-  if (kick) hctx.kick()
+  startedHctxOf(rq).requeue(rq, kick)
 }

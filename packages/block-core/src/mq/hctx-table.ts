@@ -109,7 +109,7 @@ export class HctxTable {
     while (this.hctxs.length > nrHctxs) {
       const hctx = this.hctxs.pop()
       assert(hctx !== undefined, 'hctx table: empty')
-      hctx.shutdown()
+      hctx.dispatch.shutdown()
       hctx.ops.exitHctx?.(hctx, hctx.queueNum)
       this.#removeUser(hctx)
     }

@@ -3,6 +3,7 @@
 
 import { assert } from '@iolayers/kernel'
 import type { Disk } from '../disk/disk.ts'
+import type { QueueClock } from './queue-clock.ts'
 import type { Request } from './request.ts'
 import { RqList } from './rq-list.ts'
 
@@ -21,6 +22,7 @@ export class Plug {
   readonly maxRequests: number
   readonly #list: RqList
   readonly #batch: RqList
+  readonly #nowNs: Float64Array
   #requests: number
   #multipleQueues: boolean
   #flushing: boolean
@@ -31,6 +33,7 @@ export class Plug {
     assert(this.maxRequests > 0, 'plug: room for no request')
     this.#list = new RqList()
     this.#batch = new RqList()
+    this.#nowNs = new Float64Array(1)
     this.#requests = 0
     this.#multipleQueues = false
     this.#flushing = false
@@ -38,6 +41,16 @@ export class Plug {
 
   get requests(): number {
     return this.#requests
+  }
+
+  /** Sets the clock of a disk: the time is read for the first request of a batch. @see include/linux/blkdev.h struct blk_plug cur_ktime */
+  stamp(clock: QueueClock): void {
+    if (this.#requests > 0) {
+      clock.advanceTo(this.#nowNs[0] ?? 0)
+      return
+    }
+    clock.refresh()
+    this.#nowNs[0] = clock.nowNs
   }
 
   /** For the block layer: takes a request that is ready to be issued. */
@@ -79,7 +92,7 @@ export class Plug {
       this.#batch.take(this.#list)
       this.#requests = 0
     }
-    hctx.issueList(this.#batch)
+    hctx.dispatch.issueList(this.#batch)
   }
 
   #moveRequestsOf(hctx: Request['mqHctx']): void {

@@ -7,6 +7,8 @@ import { assert, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 export class QueueGate {
   /** No more I/O, for ever. */
   dying: boolean
+  /** Calls of the driver that are handing requests to it right now, on some CPU. */
+  dispatching: number
   readonly #changed: WaitQueue
   #usage: number
   #freezeDepth: number
@@ -14,6 +16,7 @@ export class QueueGate {
 
   constructor(kernel: Kernel, name: string) {
     this.dying = false
+    this.dispatching = 0
     this.#changed = new WaitQueue(kernel.scheduler, `queue of ${name}`)
     this.#usage = 0
     this.#freezeDepth = 0
@@ -42,6 +45,28 @@ export class QueueGate {
 
   *waitOpen(): Op<void> {
     yield* this.#changed.waitEvent(() => this.#freezeDepth === 0 || this.dying)
+  }
+
+  /** A call of the driver is over. */
+  dispatched(): void {
+    this.dispatching--
+    if (this.dispatching === 0 && this.#quiesceDepth > 0) this.#changed.wakeUpAll()
+  }
+
+  /** @see block/blk-mq.c blk_mq_wait_quiesce_done */
+  *waitQuiesceDone(): Op<void> {
+    yield* this.#changed.waitEvent(() => this.dispatching === 0)
+  }
+
+  /** @see block/blk-mq.c blk_freeze_queue_start */
+  freezeStart(): void {
+    this.#freezeDepth++
+  }
+
+  /** False when `timeoutNs` went by first. @see block/blk-mq.c blk_mq_freeze_queue_wait_timeout */
+  *freezeWait(timeoutNs: number): Op<boolean> {
+    const left = yield* this.#changed.waitEventTimeout(() => this.#usage === 0, timeoutNs)
+    return left > 0
   }
 
   *freeze(): Op<void> {

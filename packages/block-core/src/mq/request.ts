@@ -4,9 +4,11 @@
 import type { DmaSegmentTable } from '@iolayers/dma-mapping'
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
+import type { StatGroup } from '../disk/io-stats.ts'
 import type { DmabufIoMap } from '../dmabuf/contracts.ts'
 import type { ElvRq } from '../elevator/elv-rq.ts'
 import type { HwQueue } from './hw-queue.ts'
+import type { RqEndIo } from './rq-end-io.ts'
 
 /** @see include/linux/blk-mq.h enum mq_rq_state */
 export const MqRqState = { IDLE: 0, IN_FLIGHT: 1, COMPLETE: 2 } as const
@@ -48,6 +50,14 @@ export class Request<P = unknown> {
   generation: number
   /** Steps of a flush sequence that are still to do. */
   flushSteps: number
+  /** What it is counted as from its submission on; null for what is not. @see include/linux/blk-mq.h RQF_IO_STAT */
+  statGroup: StatGroup | null
+  /** How long the driver may take; 0: as long as the tag set says. */
+  timeoutNs: number
+  /** Its time was over, and the driver has it in hand. @see include/linux/blk-mq.h RQF_TIMED_OUT */
+  timedOut: boolean
+  /** For a command of somebody's own: who hears of its end. */
+  endIo: RqEndIo<P> | null
 
   constructor(tag: number, pdu: P) {
     this.tag = tag
@@ -68,5 +78,9 @@ export class Request<P = unknown> {
     this.queueNext = null
     this.generation = 0
     this.flushSteps = 0
+    this.statGroup = null
+    this.timeoutNs = 0
+    this.timedOut = false
+    this.endIo = null
   }
 }

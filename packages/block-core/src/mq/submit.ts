@@ -20,6 +20,7 @@ import {
 import type { HctxTable } from './hctx-table.ts'
 import type { HwQueue, HwQueueHome } from './hw-queue.ts'
 import { Plug } from './plug.ts'
+import type { QueueClock } from './queue-clock.ts'
 import type { Request } from './request.ts'
 
 /**
@@ -28,10 +29,12 @@ import type { Request } from './request.ts'
 export class BioSubmitter {
   readonly #home: HwQueueHome
   readonly #hctxs: HctxTable
+  readonly #clock: QueueClock
   readonly #splitBios: BioSet
 
   constructor(home: HwQueueHome, hctxs: HctxTable, splitBios: number) {
     this.#home = home
+    this.#clock = home.counters.io.clock
     this.#hctxs = hctxs
     this.#splitBios = new BioSet(home.kernel, `${home.disk.name} split`, splitBios)
   }
@@ -193,10 +196,13 @@ export class BioSubmitter {
   #send(rq: Request, bio: Bio, hctx: HwQueue, plug: Plug | null): void {
     const { disk, trace } = this.#home
     rqInitFromBio(rq, bio)
+    if (plug === null) this.#clock.refresh()
+    else plug.stamp(this.#clock)
+    hctx.account(rq, bio.biOpf)
     rq.flushSteps = flushStepsOf(bio, disk.limits)
     if (rq.flushSteps !== 0) prepareFlushStep(rq, bio, disk.limits)
     if (trace.getRq.enabled) trace.rq(trace.getRq, rq, rq.dataBytes)
-    if (plug === null) hctx.issue(rq)
+    if (plug === null) hctx.dispatch.issue(rq)
     else plug.add(rq)
   }
 

@@ -5,6 +5,7 @@ import { assert, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 import type { BlkMqOps } from './blk-mq-ops.ts'
 import { Request } from './request.ts'
 import { RqStamps } from './rq-stamps.ts'
+import { RqTimes } from './rq-times.ts'
 import { TagUser } from './tag-user.ts'
 
 export interface TagMapInit {
@@ -35,6 +36,7 @@ const CLAIM_NS = 1_000_000_000
 export class TagMap<P = unknown> {
   readonly requests: readonly Request<P>[]
   readonly nrReservedTags: number
+  readonly times: RqTimes
   readonly #kernel: Kernel
   readonly #ops: BlkMqOps<P>
   readonly #hctxIndex: number
@@ -55,6 +57,7 @@ export class TagMap<P = unknown> {
   constructor(kernel: Kernel, ops: BlkMqOps<P>, init: TagMapInit) {
     const { hctxIndex, depth, reserved } = init
     this.nrReservedTags = reserved
+    this.times = new RqTimes(depth)
     this.#kernel = kernel
     this.#ops = ops
     this.#hctxIndex = hctxIndex

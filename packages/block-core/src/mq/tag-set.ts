@@ -21,12 +21,16 @@ export interface TagSetInit<P> {
   readonly nrCpus?: number
   /** Left out, `blkMqMapQueues` spreads the CPUs over the hardware queues. */
   readonly mapQueues?: MapQueues
+  /** How long a driver may take for a request before its `timeout` is asked; 30 seconds by default. */
+  readonly timeoutNs?: number
   /** The hardware queues share one lot of tags. @see include/linux/blk-mq.h BLK_MQ_F_TAG_HCTX_SHARED */
   readonly hctxShared?: boolean
 }
 
 /** @see include/linux/blk-mq.h BLK_MQ_MAX_DEPTH */
 const BLK_MQ_MAX_DEPTH = 10_240
+/** @see block/blk-mq.c blk_mq_init_allocated_queue: 30 * HZ */
+const BLK_MQ_TIMEOUT_NS = 30_000_000_000
 /** @see block/blk-mq.h BLK_MQ_NO_HCTX_IDX */
 export const BLK_MQ_NO_HCTX_IDX = -1
 export const NR_HW_QUEUES_MAX = 65_535
@@ -47,6 +51,7 @@ export class TagSet<P = unknown> {
   readonly kernel: Kernel
   readonly ops: BlkMqOps<P>
   readonly queueDepth: number
+  readonly timeoutNs: number
   readonly reservedTags: number
   readonly nrMaps: number
   /** Whether all hardware queues have the same tags: `tagMaps` then names one map many times. */
@@ -65,6 +70,7 @@ export class TagSet<P = unknown> {
     this.kernel = kernel
     this.ops = init.ops
     this.queueDepth = init.queueDepth
+    this.timeoutNs = init.timeoutNs ?? BLK_MQ_TIMEOUT_NS
     this.reservedTags = init.reservedTags ?? 0
     this.nrMaps = init.nrMaps ?? 1
     this.hctxShared = init.hctxShared ?? false
@@ -240,6 +246,7 @@ export function createTagSet<P>(components: { kernel: Kernel }, init: TagSetInit
   requireRange('nrHwQueues', init.nrHwQueues, 1, NR_HW_QUEUES_MAX)
   requireRange('reservedTags', reserved, 0, BLK_MQ_MAX_DEPTH - 1)
   requireRange('queueDepth', init.queueDepth, reserved + 1, BLK_MQ_MAX_DEPTH)
+  requireRange('timeoutNs', init.timeoutNs ?? 1, 1, Number.MAX_SAFE_INTEGER)
   requireRange('nrMaps', init.nrMaps ?? 1, 1, HCTX_MAX_TYPES)
   requireRange('nrCpus', init.nrCpus ?? 1, 1, NR_HW_QUEUES_MAX)
   if ((init.nrMaps ?? 1) > 1 && init.mapQueues === undefined) {

@@ -394,7 +394,7 @@ describe('a driver without resources', () => {
     tearDown(machine, disk)
   })
 
-  it('a requeue without a kick waits for runHwQueues', () => {
+  it('a requeue without a kick waits until the requeue list is kicked', () => {
     const machine = makeMachine()
     const driver = new ScriptedDriver(machine.kernel, () => 'hold')
     const disk = makeDisk(machine.kernel, driver)
@@ -405,7 +405,7 @@ describe('a driver without resources', () => {
     blkMqRequeueRequest(rq, false)
     machine.scheduler.runUntilIdle()
     expect(driver.held).toHaveLength(0)
-    disk.queue.runHwQueues()
+    disk.queue.kickRequeueList()
     machine.scheduler.runUntilIdle()
     driver.releaseHeld()
     expect(end.statuses).toEqual([BlkStatus.OK])

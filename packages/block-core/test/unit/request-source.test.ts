@@ -140,7 +140,7 @@ describe('the source of requests', () => {
     scheduler.runSync('1 us', sleep(scheduler, 1000))
     expect(source.live(item)).toBe(true)
     expect(item).toMatchObject({ state: 'idle', sector: 8, ageNs: 1000 })
-    disk.queue.runHwQueues()
+    disk.queue.kickRequeueList()
     scheduler.runUntilIdle()
     expect(source.live(item)).toBe(true)
     expect(item.state).toBe('in_flight')
