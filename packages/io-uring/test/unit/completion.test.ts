@@ -4,7 +4,7 @@ import { Errno, joinTask, type Op, type TraceEvent, yieldNow } from '@iolayers/k
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CompletionQueue } from '../../src/completion-queue.ts'
-import { CQE_BYTES, CqeOffset } from '../../src/index.ts'
+import { CQE_BYTES, CqeOffset, SqRingFlags } from '../../src/index.ts'
 import { Bench } from '../bench.ts'
 
 function nops(bench: Bench, first: number, count: number): void {
@@ -50,6 +50,17 @@ describe('completions', () => {
     while (bench.ring.cqReady > 0) seen.push(...bench.reap(5))
     expect(seen.map(([id]) => id)).toEqual(Array.from({ length: 404 }, (_, i) => i))
     expect(bench.ring.cqOverflowed).toBe(false)
+    bench.finish()
+  })
+
+  it('set a flag while they overflow', () => {
+    const bench = new Bench({ entries: 4, cqEntries: 4 })
+    nops(bench, 0, 4)
+    expect(bench.ring.sqFlags).toBe(0)
+    nops(bench, 4, 1)
+    expect(bench.ring.sqFlags).toBe(SqRingFlags.CQ_OVERFLOW)
+    expect(bench.reap().map(([id]) => id)).toEqual([0, 1, 2, 3, 4])
+    expect(bench.ring.sqFlags).toBe(0)
     bench.finish()
   })
 

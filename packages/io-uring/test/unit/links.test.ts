@@ -268,6 +268,46 @@ describe('drain', () => {
     bench.finish()
   })
 
+  it('a flush that drains goes to the disk when the writes before it are over', () => {
+    const bench = new Bench()
+    bench.register()
+    bench.read(0)
+    bench.complete(1)
+    bench.twin.decide = (_form, posBytes) => ({ kind: posBytes === 512 ? 'hold' : 'now' })
+    bench.write(1, 512)
+    const flush = bench.ring.getSqe()
+    bench.ring.prepFsync(flush, 0, 0, 2)
+    bench.ring.setSqeFlags(flush, FIXED_FILE | IO_DRAIN)
+    const before = bench.twin.attempts
+    bench.ring.submit()
+    expect(bench.twin.attempts).toBe(before + 1)
+    bench.twin.held.pop()?.()
+    expect(bench.complete(2)).toEqual([
+      [1, 512],
+      [2, 0],
+    ])
+    bench.finish()
+  })
+
+  it('the time of a linked timeout begins when its request does', () => {
+    const bench = new Bench()
+    bench.timeout(1, 5000)
+    bench.timeout(2, 5000, 0, 0, IO_LINK | IO_DRAIN)
+    const timeout = bench.ring.getSqe()
+    bench.ring.prepLinkTimeout(timeout, bench.timespec(5000), 0, 3)
+    bench.run(bench.ring.submitAndWait(3))
+    // Both of the chain run out at once; the linked one was armed first, and cancels the other.
+    expect(bench.scheduler.nowNs()).toBe(10_000)
+    expect(new Map(bench.reap())).toEqual(
+      new Map([
+        [1, -Errno.ETIME],
+        [2, -ECANCELED],
+        [3, -Errno.ETIME],
+      ]),
+    )
+    bench.finish()
+  })
+
   it('what is held back is cancelled when the ring closes, chains included', () => {
     const bench = new Bench()
     bench.timeout(1, 1e9)
