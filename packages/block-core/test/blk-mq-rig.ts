@@ -1,45 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { Completion, KernelError, type Op, type Task } from '@iolayers/kernel'
 import {
-  Completion,
-  createKernel,
-  createPrng,
-  createVirtualScheduler,
-  KernelError,
-  type Op,
-  seededStrategy,
-  type Task,
-} from '@iolayers/kernel'
-import type { BioVec } from '@iolayers/uio'
-import {
-  Bio,
-  type BioEndIo,
+  type Bio,
   BlkStatus,
   bioRoot,
   blkStatusText,
-  type CpuMemory,
-  createFaultAttr,
   createNullBlk,
   type Disk,
   type DiskStats,
-  type FaultAttr,
   HctxType,
   MqRqState,
   type NullBlk,
-  type NullIrqMode,
+  NullIrqMode,
   Plug,
   ReqFlags,
   ReqOp,
   type Request,
   SECTOR_SIZE,
 } from '../src/index.ts'
+import { BioBuffers, BUFFER_BYTES } from './blk-mq-buffers.ts'
+import { RigInjectors } from './blk-mq-injectors.ts'
+import { type IoFate, type IoInit, TrackedIo } from './blk-mq-io.ts'
+import { makeBoundedMachine } from './blk-mq-machine.ts'
 import { SectorModel } from './blk-mq-sectors.ts'
 import type { Machine } from './support.ts'
 
 const SECTORS = 256
-const BUFFER_BYTES = 32 * 1024
 const PAGE_SIZE = 4096
+const COMPLETION_NS = 10_000
 
 export interface RigInit {
   readonly seed: number
@@ -53,83 +43,21 @@ export interface RigInit {
   readonly cachePages: number
   readonly fua: boolean
   readonly virtBoundary: boolean
-}
-
-export interface IoInit {
-  readonly op: ReqOp
-  readonly flags: number
-  readonly sector: number
-  readonly blocks: number
-  /** Where it is cut into runs of memory, in sectors of 512. */
-  readonly runSectors: number
-}
-
-/** One bio, what may become of it, and what became of it. */
-class TrackedIo implements BioEndIo {
-  readonly bio: Bio
-  readonly sector: number
-  readonly sectors: number
-  readonly value: number
-  readonly afterRemoval: boolean
-  /** Sectors of it that were bad all the time. */
-  badAlways: ReadonlySet<number>
-  badEver: boolean
-  /** Others that were merged with it: the end of one is the end of all. */
-  readonly companions: TrackedIo[]
-  hung: boolean
-  cancelled: boolean
-  ended: boolean
-  onOk: () => void
-  readonly #rig: BlkMqRig
-
-  constructor(rig: BlkMqRig, io: IoInit, sector: number, sectors: number, value: number) {
-    this.bio = new Bio()
-    this.bio.init(io.op | io.flags, sector, this)
-    this.sector = sector
-    this.sectors = sectors
-    this.value = value
-    this.afterRemoval = rig.removed
-    this.badAlways = new Set(rig.badSectors(sector, sectors))
-    this.badEver = this.badAlways.size > 0
-    this.companions = []
-    this.hung = false
-    this.cancelled = false
-    this.ended = false
-    this.onOk = () => {}
-    this.#rig = rig
-  }
-
-  bioEndIo(bio: Bio): void {
-    if (this.ended) throw new Error('a bio ended twice')
-    this.ended = true
-    this.#rig.onEnd(this, bio.biStatus)
-  }
-
-  updateBad(rig: BlkMqRig): void {
-    const bad = rig.badSectors(this.sector, this.sectors)
-    this.badEver ||= bad.length > 0
-    this.badAlways = new Set(bad.filter((sector) => this.badAlways.has(sector)))
-  }
+  readonly timeoutNs: number
+  readonly badblocksPartialIo: boolean
 }
 
 /** A device under commands, with what is known of it. Each step is followed by `check`. */
-export class BlkMqRig {
+export class BlkMqRig implements IoFate {
   readonly machine: Machine
   readonly device: NullBlk
   readonly plugs: readonly Plug[]
-  readonly requeues: FaultAttr
-  readonly busy: FaultAttr
-  readonly timeouts: FaultAttr
-  readonly resets: FaultAttr
+  readonly faults: RigInjectors
   readonly init: RigInit
-  /** Times that a request was offered to the driver. */
-  offers = 0
-  injectedRequeues = 0
   removed = false
   quiesced = 0
   readonly #disk: Disk
-  /** One for each bio. */
-  readonly #buffers: Uint8Array[]
+  readonly #buffers: BioBuffers
   readonly #sectors: SectorModel
   readonly #ios: TrackedIo[]
   readonly #byBio: Map<Bio, TrackedIo>
@@ -137,16 +65,16 @@ export class BlkMqRig {
   readonly #freezers: Completion[]
   #rqMerges: number
   #controls: number
-  #hang: boolean
 
   constructor(init: RigInit, exploring: boolean) {
     this.init = init
-    this.machine = makeMachine(init.seed, exploring)
-    this.requeues = createFaultAttr({ seed: init.seed, times: 0, probability: 100 })
-    this.busy = createFaultAttr({ seed: init.seed, times: 0, probability: 100 })
-    this.timeouts = createFaultAttr({ seed: init.seed, times: 0, probability: 100 })
-    this.resets = createFaultAttr({ seed: init.seed, times: 0, probability: 100 })
-    this.#buffers = []
+    this.machine = makeBoundedMachine(init.seed, exploring)
+    this.faults = new RigInjectors(
+      init.seed,
+      () => this.#offered(),
+      (rq, hangs) => this.#taken(rq, hangs),
+    )
+    this.#buffers = new BioBuffers(init.virtBoundary)
     this.#sectors = new SectorModel(SECTORS)
     this.#ios = []
     this.#byBio = new Map()
@@ -154,7 +82,6 @@ export class BlkMqRig {
     this.#freezers = []
     this.#rqMerges = 0
     this.#controls = 0
-    this.#hang = false
     this.machine.kernel.tracer.subscribe(
       (name) => name === 'block_rq_merge',
       () => {
@@ -162,7 +89,7 @@ export class BlkMqRig {
       },
     )
     this.device = createNullBlk(
-      { kernel: this.machine.kernel, memory: this.#cpuMemory() },
+      { kernel: this.machine.kernel, memory: this.#buffers },
       {
         ...init,
         name: 'nullb0',
@@ -171,14 +98,23 @@ export class BlkMqRig {
         cacheSizeBytes: init.cachePages * PAGE_SIZE,
         memoryBacked: true,
         discard: true,
-        timeoutInject: { shouldFail: (rq) => this.#shouldHang(rq) },
-        requeueInject: { shouldFail: (rq) => this.#shouldRequeue(rq) },
-        busyInject: { shouldFail: (rq) => this.#shouldBeBusy(rq) },
-        resetTimerInject: this.resets,
+        ...this.faults.init,
       },
     )
     this.#disk = this.device.disk
     this.plugs = [0, 1].map((cpu) => new Plug({ cpu, maxRequests: 6 }))
+  }
+
+  get isSlow(): boolean {
+    return this.init.irqMode === NullIrqMode.TIMER && this.init.timeoutNs <= COMPLETION_NS
+  }
+
+  get timeoutNs(): number {
+    return this.init.timeoutNs
+  }
+
+  nowNs(): number {
+    return this.machine.scheduler.nowNs()
   }
 
   get stats(): DiskStats {
@@ -193,7 +129,7 @@ export class BlkMqRig {
 
   setBad(setting: string): void {
     this.device.badblocks.store(setting)
-    for (const io of this.#ios) if (!io.ended) io.updateBad(this)
+    for (const io of this.#ios) if (!io.ended) io.updateBad()
   }
 
   /** The plain form: what it does not accept was not handed over. */
@@ -277,7 +213,7 @@ export class BlkMqRig {
     const isOk = status === BlkStatus.OK
     if (isOk) io.onOk()
     if (op === ReqOp.READ) {
-      const values = isOk ? this.#valuesRead(io) : null
+      const values = isOk ? this.#buffers.valuesOf(io.bio) : null
       this.#sectors.endRead(io.sector, values, io.sectors)
       return
     }
@@ -305,35 +241,36 @@ export class BlkMqRig {
     if (stats.inFlight !== inFlight)
       throw new Error(`${stats.inFlight} in flight, ${inFlight} seen`)
     if (stats.completions > stats.requests) throw new Error('more completions than requests')
-    if (stats.requeues > this.injectedRequeues) throw new Error('requeues of nobody')
+    if (stats.requeues > this.faults.refusals) throw new Error('requeues of nobody')
   }
 
   /** No more faults: everything ends soon, and nothing is left. Then the power goes and comes, and what is durable is there. */
   finish(): void {
     const { scheduler } = this.machine
-    this.requeues.times = 0
-    this.busy.times = 0
-    this.timeouts.times = 0
-    this.resets.times = 0
+    this.faults.stop()
     for (const plug of this.plugs) plug.finish()
     while (this.quiesced > 0) this.unquiesce()
     while (this.#freezers.length > 0) this.unfreeze()
     this.#drain(4)
-    this.cancelHung()
+    this.machine.scheduler.advance(2 * this.init.timeoutNs)
     this.#drain(4)
     const late = this.#ios.filter((io) => !io.ended)
     if (late.length > 0 || this.#controls > 0) this.#stalled(late)
     this.check()
     this.remove()
-    scheduler.runUntilIdle()
+    scheduler.runReady()
+    this.#checkNothingLeft()
     const { stats } = this.#disk
     if (stats.inFlight !== 0 || stats.completions !== stats.requests - this.#rqMerges) {
       throw new Error(`${stats.requests} requests, of them ${stats.completions} ended`)
     }
     this.#checkDurable()
     scheduler.runSync('destroy', this.device.destroy())
-    scheduler.runUntilIdle()
-    const left = scheduler.outstanding()
+    this.#checkNothingLeft()
+  }
+
+  #checkNothingLeft(): void {
+    const left = this.machine.scheduler.outstanding()
     if (left.length > 0) throw new Error(`left: ${left.join('; ')}`)
   }
 
@@ -350,7 +287,7 @@ export class BlkMqRig {
 
   #stalled(late: readonly TrackedIo[]): never {
     const left = this.machine.scheduler.outstanding()
-    throw new Error(`stalled: ${late.map(describe).join(', ')}; ${left.join('; ')}`)
+    throw new Error(`stalled: ${late.join(', ')}; ${left.join('; ')}`)
   }
 
   #checkDurable(): void {
@@ -360,21 +297,10 @@ export class BlkMqRig {
     this.removed = false
     const step = 16
     for (let sector = 0; sector < SECTORS; sector += step) {
-      const blocks = (step * SECTOR_SIZE) / this.init.blockSizeBytes
-      const bio = this.#fill(
-        new TrackedIo(
-          this,
-          { op: ReqOp.READ, flags: 0, sector, blocks, runSectors: 64 },
-          sector,
-          step,
-          0,
-        ),
-        64,
-      )
-      const io = this.#byBio.get(bio)
-      if (io === undefined) throw new Error('no such bio')
+      const init = { op: ReqOp.READ, flags: 0, sector, blocks: 0, runSectors: 64 }
+      const io = this.#track(init, step, 0)
       this.#sectors.begin(sector, step, false)
-      this.machine.scheduler.runSync('read', this.device.disk.submitBioWait(bio, null))
+      this.machine.scheduler.runSync('read', this.device.disk.submitBioWait(io.bio, null))
       this.machine.scheduler.runUntilIdle()
       if (!io.ended) throw new Error('a read after the power came did not end')
     }
@@ -387,35 +313,18 @@ export class BlkMqRig {
     const sector = this.#sectors.place(init.sector, sectors, isWrite, blockSectors)
     if (sector < 0) return null
     const value = init.op === ReqOp.WRITE ? 1 + (this.#ios.length % 0xe0) : 0
-    const io = new TrackedIo(this, init, sector, sectors, value)
-    this.#fill(io, init.runSectors)
+    const io = this.#track({ ...init, sector }, sectors, value)
     if ((init.flags & ReqFlags.PREFLUSH) !== 0) io.onOk = this.#sectors.flush()
     this.#sectors.begin(sector, sectors, isWrite)
     return io
   }
 
-  #fill(io: TrackedIo, runSectors: number): Bio {
-    const { bio, sectors } = io
-    const index = this.#ios.length
+  #track(init: IoInit, sectors: number, value: number): TrackedIo {
+    const io = new TrackedIo(this, init, sectors, value)
+    this.#buffers.give(io.bio, this.#ios.length, sectors, value, init.runSectors)
     this.#ios.push(io)
-    this.#byBio.set(bio, io)
-    bio.biIter.biSize = sectors * SECTOR_SIZE
-    if ((bio.biOpf & 0xff) === ReqOp.DISCARD) return bio
-    const base = index * 2 * BUFFER_BYTES
-    const run = this.init.virtBoundary ? BUFFER_BYTES / SECTOR_SIZE : runSectors
-    // Small runs have gaps between them.
-    const stride = run < 8 ? 2 * run : run
-    const fill = (bio.biOpf & 0xff) === ReqOp.WRITE ? io.value : 0xee
-    const vecs: BioVec[] = []
-    for (let at = 0; at < sectors; at += run) {
-      const lengthBytes = Math.min(run, sectors - at) * SECTOR_SIZE
-      const addr = base + vecs.length * stride * SECTOR_SIZE
-      vecs.push({ frame: Math.floor(addr / PAGE_SIZE), offsetBytes: addr % PAGE_SIZE, lengthBytes })
-      this.#bytes(addr, lengthBytes).fill(fill)
-    }
-    bio.biIoVec = vecs
-    bio.biVcnt = vecs.length
-    return bio
+    this.#byBio.set(io.bio, io)
+    return io
   }
 
   *#submit(io: TrackedIo, plug: Plug | null): Op<void> {
@@ -441,43 +350,10 @@ export class BlkMqRig {
     queue.unfreeze()
   }
 
-  #valuesRead(io: TrackedIo): number[] {
-    const values: number[] = []
-    for (const vec of io.bio.biIoVec.slice(0, io.bio.biVcnt)) {
-      const addr = vec.frame * PAGE_SIZE + vec.offsetBytes
-      for (let at = 0; at < vec.lengthBytes; at += SECTOR_SIZE) {
-        const sector = this.#bytes(addr + at, SECTOR_SIZE)
-        const value = sector[0] ?? -1
-        if (sector.some((byte) => byte !== value)) throw new Error('a sector of two writes')
-        values.push(value)
-      }
-    }
-    return values
-  }
-
   #checkStatus(io: TrackedIo, status: BlkStatus): void {
-    const wrong = this.#wrongStatus(io, status)
+    const wrong = io.wrongStatus(status)
     if (wrong === null) return
-    throw new Error(`${describe(io)} ended with ${blkStatusText(status)}: ${wrong}`)
-  }
-
-  #wrongStatus(io: TrackedIo, status: BlkStatus): string | null {
-    const { biOpf } = io.bio
-    switch (status) {
-      case BlkStatus.OK:
-        if (io.afterRemoval && io.sectors > 0) return 'the device was gone'
-        if (io.badAlways.size > 0) return 'a sector is bad'
-        return io.hung ? 'a request of it hung' : null
-      case BlkStatus.IOERR:
-        if (io.companions.some((other) => other.badEver)) return null
-        return io.badEver || io.cancelled || this.removed ? null : 'nothing is bad'
-      case BlkStatus.TIMEOUT:
-        return io.hung || (biOpf & ReqFlags.POLLED) !== 0 ? null : 'no request of it hung'
-      case BlkStatus.AGAIN:
-        return (biOpf & ReqFlags.NOWAIT) !== 0 ? null : 'it may wait'
-      default:
-        return 'a status of nobody'
-    }
+    throw new Error(`${io} ended with ${blkStatusText(status)}: ${wrong}`)
   }
 
   /** Plain submission may say so for want of a tag, for a split, or while the queue is frozen. */
@@ -489,71 +365,18 @@ export class BlkMqRig {
     throw new Error('AGAIN for no reason')
   }
 
-  #shouldHang(rq: Request | null): boolean {
-    this.offers++
+  #offered(): void {
     if (this.quiesced > 0) throw new Error('offered to the driver while quiesced')
-    this.#hang = this.timeouts.shouldFail(rq)
-    return this.#hang
   }
 
-  #shouldRequeue(rq: Request | null): boolean {
-    const requeue = this.requeues.shouldFail(rq)
-    if (requeue) this.injectedRequeues++
-    return requeue
-  }
-
-  /** The last to be asked: if the driver is not busy either it takes the request. */
-  #shouldBeBusy(rq: Request | null): boolean {
-    const isBusy = this.busy.shouldFail(rq)
-    if (isBusy) this.injectedRequeues++
-    else this.#taken(rq)
-    return isBusy
-  }
-
-  #taken(rq: Request | null): void {
+  #taken(rq: Request | null, mayHang: boolean): void {
     const ios: TrackedIo[] = []
     for (let bio = rq?.bio ?? null; bio !== null; bio = bio.biNext) {
       const io = this.#byBio.get(bioRoot(bio))
       if (io !== undefined) ios.push(io)
     }
-    const isHung = this.#hang && rq?.mqHctx?.type !== HctxType.POLL
-    for (const io of ios) {
-      io.hung ||= isHung
-      if (ios.length > 1) io.companions.push(...ios)
-    }
+    const isPolled = rq?.mqHctx?.type === HctxType.POLL
+    const hangs = mayHang && !isPolled
+    for (const io of ios) io.taken(hangs, hangs || isPolled, ios)
   }
-
-  #bytes(addr: number, length: number): Uint8Array {
-    const index = Math.floor(addr / (2 * BUFFER_BYTES))
-    const buffer = this.#buffers[index] ?? new Uint8Array(2 * BUFFER_BYTES)
-    this.#buffers[index] = buffer
-    const offset = addr % (2 * BUFFER_BYTES)
-    return buffer.subarray(offset, offset + length)
-  }
-
-  #cpuMemory(): CpuMemory {
-    return {
-      read: (addr, target) => target.set(this.#bytes(addr, target.length)),
-      write: (addr, source) => this.#bytes(addr, source.length).set(source),
-    }
-  }
-}
-
-function describe(io: TrackedIo): string {
-  const { biOpf } = io.bio
-  return `op 0x${biOpf.toString(16)} of ${io.sectors} sectors at ${io.sector}`
-}
-
-/** One that gives up soon where something runs for ever. */
-function makeMachine(seed: number, exploring: boolean): Machine {
-  const random = createPrng(seed)
-  const strategy = {
-    choose: (candidates: readonly unknown[]) => random.below(candidates.length),
-    chooseNested: (candidates: readonly unknown[]) => random.below(candidates.length + 1) - 1,
-  }
-  const scheduler = createVirtualScheduler({
-    strategy: exploring ? strategy : seededStrategy(seed),
-    stepsMax: 50_000,
-  })
-  return { scheduler, kernel: createKernel({ scheduler }, { checked: true }) }
 }

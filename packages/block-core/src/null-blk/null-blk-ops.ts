@@ -5,6 +5,7 @@ import { assert, KernelError, type Scheduler } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import {
   blkMqAddToBatch,
+  blkMqCompleteRequest,
   blkMqEndRequest,
   blkMqEndRequestBatch,
   blkMqRequeueRequest,
@@ -15,6 +16,7 @@ import type { BlkMqHwCtx } from '../mq/hw-ctx.ts'
 import { HctxType } from '../mq/queue-map.ts'
 import type { Request } from '../mq/request.ts'
 import { RqList } from '../mq/rq-list.ts'
+import { BlkEhTimerReturn } from '../mq/rq-timeouts.ts'
 import type { NullDevice } from './null-device.ts'
 import { NullCmd, NullQueue } from './null-queue.ts'
 
@@ -94,6 +96,20 @@ export class NullBlkOps implements BlkMqOps<NullCmd> {
     }
     blkMqEndRequestBatch(this.#polled)
     return found
+  }
+
+  /** @see drivers/block/null_blk/main.c null_timeout_rq */
+  timeout(rq: Request<NullCmd>): BlkEhTimerReturn {
+    const { mqHctx, pdu } = rq
+    assert(mqHctx !== null, 'null_blk: a free request times out')
+    const nq = this.#queueOf(mqHctx)
+    if (nq.device.config.resetTimerInject.shouldFail(rq)) return BlkEhTimerReturn.RESET_TIMER
+    const isPolled = mqHctx.type === HctxType.POLL
+    if (isPolled) nq.removePolled(rq)
+    pdu.error = BlkStatus.TIMEOUT
+    // One that is only slow ends when it would have, with this status.
+    if (pdu.fakeTimeout || isPolled) blkMqCompleteRequest(rq, BlkStatus.TIMEOUT)
+    return BlkEhTimerReturn.DONE
   }
 
   #queueOf(hctx: BlkMqHwCtx): NullQueue {

@@ -43,6 +43,7 @@ export class NullBlkTags {
         nrHwQueues: init.submitQueues + init.pollQueues,
         queueDepth: init.hwQueueDepth,
         nrCpus: init.nrCpus,
+        timeoutNs: init.timeoutNs,
         hctxShared: init.sharedTagBitmap,
         nrMaps: init.pollQueues > 0 ? 3 : 1,
         mapQueues: (maps) => this.#mapQueues(maps),

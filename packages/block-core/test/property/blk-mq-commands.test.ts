@@ -4,7 +4,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { blkMqUpdateNrRequests, NullIrqMode, ReqFlags, ReqOp } from '../../src/index.ts'
-import { BlkMqRig, type IoInit, type RigInit } from '../blk-mq-rig.ts'
+import type { IoInit } from '../blk-mq-io.ts'
+import { BlkMqRig, type RigInit } from '../blk-mq-rig.ts'
 
 /** The model is in the rig, beside the bios that it speaks of. */
 type Model = Record<string, never>
@@ -119,7 +120,7 @@ const faultArb = fc
   .map(
     ([what, interval, times]) =>
       new Step(`${what} every ${interval}. time, ${times} times`, (rig) => {
-        const fault = rig[what]
+        const fault = rig.faults[what]
         fault.interval = interval
         fault.times = times
       }),
@@ -161,17 +162,18 @@ const schedulerArb = fc.constantFrom('none', 'mq-deadline').map(
 /** Without resources for 30 ms, each queue asks every 3 ms and after each end, and not more often. */
 const starveArb = fc.constant(
   new Step('no resources for 30 ms', (rig) => {
-    const { busy } = rig
+    const { busy } = rig.faults
     busy.interval = 1
     busy.times = -1
     rig.machine.scheduler.runReady()
-    const before = rig.offers
+    const before = rig.faults.offers
     rig.machine.scheduler.advance(30_000_000)
     const { hwQueueDepth, submitQueues, pollQueues } = rig.init
     const queues = Math.max(4, submitQueues) + pollQueues
     const most = 6 * (30 / 3 + 1) * queues + 4 * hwQueueDepth * queues
     busy.times = 0
-    if (rig.offers - before > most) throw new Error(`${rig.offers - before} offers in 30 ms`)
+    if (rig.faults.offers - before > most)
+      throw new Error(`${rig.faults.offers - before} offers in 30 ms`)
   }),
 )
 
@@ -222,6 +224,8 @@ const rigArb: fc.Arbitrary<RigInit> = fc.record({
   cachePages: fc.constantFrom(0, 2, 64, 64),
   fua: fc.boolean(),
   virtBoundary: fc.constantFrom(false, false, true),
+  timeoutNs: fc.constantFrom(5_000_000_000, 1_000_000_000, 1_000_000_000, 5_000),
+  badblocksPartialIo: fc.boolean(),
 })
 
 /** What was met in all runs: a test that meets nothing proves nothing. */
@@ -255,12 +259,12 @@ function runAll(exploring: boolean, numRuns: number): Met {
 
 describe('blk-mq over null_blk, under commands', () => {
   it('every request ends exactly once with the right status, tags balance, nothing stalls', () => {
-    const met = runAll(false, 300)
+    const met = runAll(false, 400)
     for (const count of Object.values(met)) expect(count).toBeGreaterThan(20)
   })
 
   it('the same where other CPUs run wherever they can', () => {
-    const met = runAll(true, 150)
+    const met = runAll(true, 250)
     for (const count of Object.values(met)) expect(count).toBeGreaterThan(10)
   })
 })

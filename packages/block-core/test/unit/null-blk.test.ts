@@ -297,6 +297,54 @@ describe('null_blk', () => {
     end(rig)
   })
 
+  it('timeout_inject: a request hangs until its time is over, and gets it once more where it is told so', () => {
+    for (const irqMode of [NullIrqMode.NONE, NullIrqMode.SOFTIRQ, NullIrqMode.TIMER]) {
+      const timeoutInject = createFaultAttr({ seed: 1, probability: 100, times: 2 })
+      const resetTimerInject = createFaultAttr({ seed: 1, probability: 100, times: 1 })
+      const rig = makeRig({ timeoutInject, resetTimerInject, irqMode, timeoutNs: 1_000_000 })
+      const recorder = new EndRecorder()
+      for (const sector of [0, 8, 16]) start(rig, ReqOp.READ, sector, recorder)
+      rig.scheduler.advance(999_999)
+      expect(recorder.statuses).toEqual([BlkStatus.OK])
+      rig.scheduler.advance(1)
+      expect(recorder.statuses).toEqual([BlkStatus.OK, BlkStatus.TIMEOUT])
+      rig.scheduler.advance(1_000_000)
+      expect(recorder.statuses).toEqual([BlkStatus.OK, BlkStatus.TIMEOUT, BlkStatus.TIMEOUT])
+      end(rig)
+    }
+  })
+
+  it('a request that is only slow ends when it would have, and with TIMEOUT', () => {
+    const rig = makeRig({ irqMode: NullIrqMode.TIMER, completionNs: 50_000, timeoutNs: 20_000 })
+    expect(io(rig, ReqOp.READ, 0, 512)).toBe(BlkStatus.TIMEOUT)
+    expect(rig.scheduler.nowNs()).toBe(50_000)
+    end(rig)
+  })
+
+  it('what nobody polls for times out, and is not found by a poll afterwards', () => {
+    const rig = makeRig({ pollQueues: 1, timeoutNs: 1_000_000 })
+    const recorder = new EndRecorder()
+    start(rig, ReqOp.READ | ReqFlags.POLLED, 0, recorder)
+    rig.scheduler.advance(600_000)
+    start(rig, ReqOp.READ | ReqFlags.POLLED, 8, recorder)
+    rig.scheduler.advance(600_000)
+    expect(recorder.statuses).toEqual([BlkStatus.TIMEOUT])
+    expect(rig.device.disk.queue.poll()).toBe(1)
+    expect(recorder.statuses).toEqual([BlkStatus.TIMEOUT, BlkStatus.OK])
+    end(rig)
+  })
+
+  it('R3: the power goes while a request hangs: its time runs out', () => {
+    const timeoutInject = createFaultAttr({ seed: 1, probability: 100 })
+    const rig = makeRig({ timeoutInject })
+    const recorder = new EndRecorder()
+    start(rig, ReqOp.READ, 0, recorder)
+    rig.scheduler.runSync('off', rig.device.powerOff())
+    expect(recorder.statuses).toEqual([BlkStatus.TIMEOUT])
+    expect(rig.scheduler.nowNs()).toBe(5_000_000_000)
+    end(rig)
+  })
+
   it('busyInject refuses, and the request comes again', () => {
     const busyInject = createFaultAttr({ seed: 1, probability: 100, times: 2 })
     const rig = makeRig({ busyInject })
