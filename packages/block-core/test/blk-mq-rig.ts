@@ -227,9 +227,11 @@ export class BlkMqRig implements IoFate {
     const { tagSet } = this.#disk.queue
     if (tagSet === null) throw new Error('no tag set')
     let inFlight = 0
+    let inUse = 0
     for (const tags of new Set(tagSet.tagMaps)) {
       const taken = tags.requests.filter((rq) => rq.mqHctx !== null)
       inFlight += tags.requests.filter((rq) => rq.state !== MqRqState.IDLE).length
+      inUse += taken.length
       const below = taken.filter((rq) => rq.tag < tags.depth).length
       if (tags.free + below !== tags.depth) {
         throw new Error(`${tags.free} tags free, ${below} in use, of ${tags.depth}`)
@@ -238,6 +240,8 @@ export class BlkMqRig implements IoFate {
       if (active !== taken.length) throw new Error(`${taken.length} tags, ${active} active`)
     }
     const { stats } = this.#disk
+    const accounted = stats.inFlightReads + stats.inFlightWrites
+    if (accounted !== inUse) throw new Error(`${accounted} submitted, ${inUse} in use`)
     if (stats.inFlight !== inFlight)
       throw new Error(`${stats.inFlight} in flight, ${inFlight} seen`)
     if (stats.completions > stats.requests) throw new Error('more completions than requests')
@@ -264,6 +268,9 @@ export class BlkMqRig implements IoFate {
     if (stats.inFlight !== 0 || stats.completions !== stats.requests - this.#rqMerges) {
       throw new Error(`${stats.requests} requests, of them ${stats.completions} ended`)
     }
+    const { read, write, discard } = stats
+    if (read.ios + write.ios + discard.ios !== stats.completions) throw new Error('I/Os')
+    if (stats.busyNs > this.nowNs()) throw new Error('busy for longer than there was time')
     this.#checkDurable()
     scheduler.runSync('destroy', this.device.destroy())
     this.#checkNothingLeft()

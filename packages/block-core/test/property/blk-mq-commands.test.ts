@@ -259,12 +259,12 @@ function runAll(exploring: boolean, numRuns: number): Met {
 
 describe('blk-mq over null_blk, under commands', () => {
   it('every request ends exactly once with the right status, tags balance, nothing stalls', () => {
-    const met = runAll(false, 400)
+    const met = runAll(false, 300)
     for (const count of Object.values(met)) expect(count).toBeGreaterThan(20)
   })
 
   it('the same where other CPUs run wherever they can', () => {
-    const met = runAll(true, 250)
+    const met = runAll(true, 200)
     for (const count of Object.values(met)) expect(count).toBeGreaterThan(10)
   })
 })
