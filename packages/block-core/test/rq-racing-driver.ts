@@ -92,6 +92,7 @@ export class RacingDriver implements BlkMqOps<number> {
 
   timeout(rq: Request<number>): BlkEhTimerReturn {
     if (!blkMqRequestStarted(rq)) throw new Error('asked about what was not started')
+    if (this.calls > 0) throw new Error('asked while it is being handed a request')
     const hold = this.#holds.get(rq)
     if (hold === undefined) return this.#lost()
     if (hold.isDone) throw new Error('asked again after DONE')
@@ -203,5 +204,16 @@ export class RacingDriver implements BlkMqOps<number> {
 
   #note(rq: Request<number>, status: BlkStatus): void {
     this.expected.set(rq.endIo === null && rq.bio !== null ? rq.bio : rq, status)
+  }
+}
+
+/** The same for batches: what it does not take it leaves on the list. */
+export class RacingBatchDriver extends RacingDriver {
+  queueRqs(hctx: BlkMqHwCtx, list: RqList<number>): void {
+    const left = new RqList<number>()
+    for (let rq = list.pop(); rq !== null; rq = list.pop()) {
+      if (this.queueRq(hctx, rq) !== BlkStatus.OK) left.addTail(rq)
+    }
+    list.take(left)
   }
 }

@@ -17,7 +17,7 @@ import {
   ReqOp,
 } from '../../src/index.ts'
 import { makeLifeDisk, makeTags } from '../rq-life-support.ts'
-import { RACE_TIMEOUT_NS, RacingDriver } from '../rq-racing-driver.ts'
+import { RACE_TIMEOUT_NS, RacingBatchDriver, RacingDriver } from '../rq-racing-driver.ts'
 import {
   dmabufBio,
   FakeMap,
@@ -30,7 +30,7 @@ import {
 } from '../support.ts'
 
 const MS = 1_000_000
-const SEEDS = 1200
+const SEEDS = 1000
 const SUBMITTERS = 3
 const IOS = 4
 const OPS = [ReqOp.READ, ReqOp.READ, ReqOp.WRITE, ReqOp.WRITE | ReqFlags.FUA]
@@ -66,7 +66,8 @@ class Run implements BioEndIo {
     this.machine = machine
     this.met = met
     this.#random = prng(seed ^ 0x71e0)
-    this.driver = new RacingDriver(machine.kernel, this.#random, seed % 2 === 0)
+    const Driver = this.#random.below(2) === 0 ? RacingDriver : RacingBatchDriver
+    this.driver = new Driver(machine.kernel, this.#random, seed % 2 === 0)
     const tags = makeTags(machine.kernel, this.driver, {
       timeoutNs: RACE_TIMEOUT_NS,
       queueDepth: 2 + this.#random.below(5),
@@ -188,6 +189,7 @@ class Run implements BioEndIo {
 function run(seed: number, machine: Machine, met: Met): Run {
   const race = new Run(seed, machine, met)
   const { scheduler } = machine
+  if (seed % 3 === 0) scheduler.runSync('elevator', race.disk.queue.setScheduler('mq-deadline'))
   for (let cpu = 0; cpu < SUBMITTERS; cpu++) {
     scheduler.spawn(`submitter ${cpu}`, race.submitter(cpu))
   }

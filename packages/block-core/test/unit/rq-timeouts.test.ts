@@ -314,6 +314,9 @@ describe('a late request and its tag', () => {
         disk.submitBio(runBio({ op: ReqOp.READ, sector: 8 * index, bytes: 512 }), null)
         machine.scheduler.advance(10 * MS)
       }
+      machine.scheduler.advance(TIMEOUT_NS - 20 * MS)
+      expect(disks.map(({ stats }) => stats.inFlight)).toEqual([0, 1])
+      expect(machine.scheduler.outstanding()).toHaveLength(1)
       machine.scheduler.runUntilIdle()
       expect(driver.asked).toEqual([
         { sector: 0, atNs: TIMEOUT_NS },
