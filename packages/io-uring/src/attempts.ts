@@ -66,10 +66,11 @@ export class Attempts implements IoReqOwner {
     this.#ended(req, result)
   }
 
-  /** The attempt that does not sleep, of a request that prepFixedFast has prepared. */
+  /** The attempt that does not sleep, of a request that prepFixedFast has prepared, its flags included. */
   issueFixed(req: IoReq): void {
-    const { ops, kiocb, iter, buffer } = req
-    assert(ops !== null && buffer !== null, 'io_uring: a request without a file')
+    const { ops, filp, kiocb, iter, buffer } = req
+    assert(ops !== null && filp !== null, 'io_uring: a request without a file')
+    assert(buffer !== null, 'io_uring: a request without a buffer')
     if (buffer.token !== null) {
       req.map = buffer.token.tryGetMap()
       if (req.map === null) {
@@ -77,19 +78,17 @@ export class Attempts implements IoReqOwner {
         return
       }
     }
-    const error = armKiocb(req, IocbFlags.NOWAIT, false)
-    if (error !== 0) {
-      this.#ended(req, error)
-      return
-    }
+    const isRead = req.opcode === IoUringOp.READ_FIXED
+    if (req.rwFlags === 0) {
+      kiocb.init(filp, req.posBytes)
+      kiocb.flags |= isRead ? IocbFlags.NOWAIT : IocbFlags.NOWAIT | IocbFlags.WRITE
+    } else armKiocb(req, IocbFlags.NOWAIT, false)
     kiocb.plug = this.#plug
     if (this.#ctx.kernel.scheduler.exploring) {
       this.#ctx.kernel.scheduler.choicePoint('io_uring issue')
     }
     armFixedIter(req, buffer, req.map)
-    let result: number
-    if (req.opcode === IoUringOp.READ_FIXED) result = ops.readIter(kiocb, iter)
-    else result = ops.writeIter(kiocb, iter)
+    const result = isRead ? ops.readIter(kiocb, iter) : ops.writeIter(kiocb, iter)
     // A request that was queued may be over, and another one, by now.
     if (result !== -Errno.EIOCBQUEUED) this.#ended(req, result)
   }

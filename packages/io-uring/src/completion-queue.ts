@@ -14,8 +14,6 @@ export class CompletionQueue {
   readonly entries: number
   /** The entries: struct io_uring_cqe. */
   readonly cqes: DataView
-  /** Entries that were ever posted. */
-  posted = 0
   #head = 0
   #tail = 0
   #overflow: DataView
@@ -33,13 +31,17 @@ export class CompletionQueue {
     return ((this.#tail - this.#head) | 0) + this.#overflowCount
   }
 
+  /** Entries that were ever posted, in 32 bits. */
+  get posted(): number {
+    return (this.#tail + this.#overflowCount) | 0
+  }
+
   get overflowed(): boolean {
     return this.#overflowCount > 0
   }
 
   /** False when it went to the overflow list. */
   post(userDataLow: number, userDataHigh: number, res: number, flags: number): boolean {
-    this.posted += 1
     if (this.#overflowCount > 0 || ((this.#tail - this.#head) | 0) === this.entries) {
       this.#postOverflow(userDataLow, userDataHigh, res, flags)
       return false

@@ -144,7 +144,6 @@ export class RingCtx {
     } else this.#freeReqs = req.next
     req.next = null
     req.flags = 0
-    req.rwFlags = 0
     req.staleImports = 0
     req.waited = false
     req.kiocb.fragmentsIssued = false

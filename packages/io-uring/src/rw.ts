@@ -30,11 +30,11 @@ export function prepFixedFast(
   req.rwFlags = sqes.getInt32(at + SqeOffset.RW_FLAGS, true)
   req.bufOffsetBytes = getUint53(sqes, at + SqeOffset.ADDR)
   req.lengthBytes = sqes.getUint32(at + SqeOffset.LEN, true)
+  req.ioprio = 0
   const indexAndPersonality = sqes.getInt32(at + SqeOffset.BUF_INDEX, true)
   if (indexAndPersonality >>> 16 !== 0) return -Errno.EINVAL
   req.bufIndex = indexAndPersonality
   req.posBytes = getUint53(sqes, at + SqeOffset.OFF)
-  req.ioprio = 0
   const node = files[sqes.getInt32(at + SqeOffset.FD, true)]
   if (node === undefined || node === null) return -Errno.EBADF
   node.users += 1
@@ -94,7 +94,7 @@ export function armKiocb(req: IoReq, flags: number, iopoll: boolean): number {
 
 /** Puts the request's iterator at the start of its range; `map` is null for a buffer of memory. */
 export function armFixedIter(req: IoReq, buffer: BufferNode, map: DmabufIoMap | null): void {
-  const direction = directionOf(req.opcode)
+  const direction = req.opcode === IoUringOp.READ_FIXED ? ITER_DEST : ITER_SOURCE
   const { iter } = req
   if (map !== null) {
     iter.initDmabufMap(direction, map, req.bufOffsetBytes, req.lengthBytes)

@@ -106,6 +106,7 @@ export class Submitter {
     req.flags = sqeFlags & KNOWN_FLAGS
     req.fd = sqes.getInt32(at + SqeOffset.FD, true)
     req.ioprio = sqes.getUint16(at + SqeOffset.IOPRIO, true)
+    req.rwFlags = 0
     req.posBytes = 0
     req.bufOffsetBytes = 0
     req.lengthBytes = 0

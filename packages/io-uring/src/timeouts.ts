@@ -35,10 +35,10 @@ export class Timeouts {
     if (data.off === 0 || (req.rwFlags & TimeoutFlags.MULTISHOT) !== 0) this.#plain.push(req)
     else {
       this.#ctx.watch()
-      data.targetSeq = this.#seq + data.off
-      const after = this.#counted.findIndex(
-        (other) => this.dataOf(other).targetSeq > data.targetSeq,
-      )
+      data.targetSeq = (this.#seq + data.off) | 0
+      const isLater = (other: IoReq): boolean =>
+        ((this.dataOf(other).targetSeq - data.targetSeq) | 0) > 0
+      const after = this.#counted.findIndex(isLater)
       this.#counted.splice(after < 0 ? this.#counted.length : after, 0, req)
     }
     this.#arm(data, data.timeNs, (req.rwFlags & TimeoutFlags.ABS) !== 0)
@@ -108,7 +108,7 @@ export class Timeouts {
   flush(): void {
     const seq = this.#seq
     for (let req = this.#counted[0]; req !== undefined; req = this.#counted[0]) {
-      if (seq < this.dataOf(req).targetSeq) return
+      if (((seq - this.dataOf(req).targetSeq) | 0) < 0) return
       this.#kill(req, 0)
     }
   }
@@ -136,7 +136,7 @@ export class Timeouts {
   }
 
   get #seq(): number {
-    return this.#ctx.cq.posted - this.#ctx.timeoutsPosted
+    return (this.#ctx.cq.posted - this.#ctx.timeoutsPosted) | 0
   }
 
   /** @see io_uring/timeout.c io_timeout_finish */
