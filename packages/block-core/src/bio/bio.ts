@@ -34,7 +34,7 @@ export class Bio {
   /** I/O priority, class in bits 13 and up; 0: none given, which a scheduler takes for best effort. @see include/uapi/linux/ioprio.h */
   biIoprio: number
   /** When a disk without requests got it. @see block/blk-core.c bio_start_io_acct */
-  biStartNs: number
+  readonly biStartNs: Float64Array
   readonly biIter: BvecIter
   /** The vector; clones share it. Empty for a dmabuf bio. */
   biIoVec: readonly BioVec[]
@@ -72,7 +72,7 @@ export class Bio {
     this.biFlags = 0
     this.biStatus = BlkStatus.OK
     this.biIoprio = 0
-    this.biStartNs = Number.NaN
+    this.biStartNs = new Float64Array(1)
     this.biIter = new BvecIter()
     this.biIoVec = NO_VECS
     this.biVcnt = 0

@@ -5,6 +5,7 @@ import type { Scheduler } from '@iolayers/kernel'
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { Request } from '../mq/request.ts'
+import type { RqTimes } from '../mq/rq-times.ts'
 import { opIsWrite, ReqFlags, ReqOp, reqOp } from '../req-flags.ts'
 import type { DiskStats, IoGroupStats } from './disk-stats.ts'
 import { IoStats, opStatGroup } from './io-stats.ts'
@@ -103,7 +104,7 @@ export class DiskCounters implements DiskStats {
   /** A bio of this operation word became part of a request that was there. */
   addMerge(opf: number): void {
     this.merges++
-    this.io.groupOf(opStatGroup(opf)).merged()
+    this.io.merged(opStatGroup(opf))
   }
 
   /** A request became part of another one. */
@@ -121,7 +122,7 @@ export class DiskCounters implements DiskStats {
   }
 
   /** Called before the bios of the request end, with a fresh clock. @see block/blk-mq.c blk_account_io_done */
-  addCompletion(rq: Request, startNs: number, status: BlkStatus): void {
+  addCompletion(rq: Request, times: RqTimes, status: BlkStatus): void {
     this.#add(COMPLETIONS, 1)
     if (status !== BlkStatus.OK) this.errors++
     else if (rq.bio !== null && isFlushOnly(rq.bio)) this.flushes++
@@ -134,7 +135,7 @@ export class DiskCounters implements DiskStats {
     }
     rq.statGroup = null
     this.io.transferred(group, bytes)
-    this.io.done(group, startNs)
+    this.io.done(group, times.startNs, rq.tag)
   }
 
   /** The first bytes of a request are done. @see block/blk-mq.c blk_account_io_completion */
@@ -147,7 +148,7 @@ export class DiskCounters implements DiskStats {
   addBioStart(bio: Bio): void {
     this.inFlight++
     this.io.clock.refresh()
-    bio.biStartNs = this.io.clock.nowNs
+    bio.biStartNs[0] = this.io.clock.nowNs
     this.io.start(opStatGroup(bio.biOpf))
   }
 
@@ -168,7 +169,7 @@ export class DiskCounters implements DiskStats {
     const group = opStatGroup(bio.biOpf)
     this.io.clock.refresh()
     this.io.transferred(group, biSize)
-    this.io.done(group, bio.biStartNs)
+    this.io.done(group, bio.biStartNs, 0)
   }
 
   #addBytes(opf: number, bytes: number): void {

@@ -21,13 +21,14 @@ const MERGES = 1
 const SECTORS = 2
 const TIME_NS = 3
 const CELLS = 4
+const GROUPS = 4
 
-/** Counts outgrow a small integer, so they live in a typed array. */
+/** What one group came to. */
 class IoGroup implements IoGroupStats {
   readonly #cells: Float64Array
 
-  constructor() {
-    this.#cells = new Float64Array(CELLS)
+  constructor(cells: Float64Array, group: StatGroup) {
+    this.#cells = cells.subarray(group * CELLS, (group + 1) * CELLS)
   }
 
   get ios(): number {
@@ -45,23 +46,6 @@ class IoGroup implements IoGroupStats {
   get timeNs(): number {
     return this.#cells[TIME_NS] ?? 0
   }
-
-  done(timeNs: number): void {
-    this.#add(IOS, 1)
-    this.#add(TIME_NS, timeNs)
-  }
-
-  merged(): void {
-    this.#add(MERGES, 1)
-  }
-
-  transferred(sectors: number): void {
-    this.#add(SECTORS, sectors)
-  }
-
-  #add(cell: number, amount: number): void {
-    this.#cells[cell] = (this.#cells[cell] ?? 0) + amount
-  }
 }
 
 const STAMP_NS = 0
@@ -74,20 +58,23 @@ const BUSY_NS = 1
  */
 export class IoStats {
   readonly clock: QueueClock
-  readonly read: IoGroup
-  readonly write: IoGroup
-  readonly discard: IoGroup
-  readonly flush: IoGroup
+  readonly read: IoGroupStats
+  readonly write: IoGroupStats
+  readonly discard: IoGroupStats
+  readonly flush: IoGroupStats
   inFlightReads: number
   inFlightWrites: number
+  /** Counts and times outgrow a small integer, and no time is ever an argument: it would be made an object. */
+  readonly #cells: Float64Array
   readonly #times: Float64Array
 
   constructor(scheduler: Scheduler) {
     this.clock = new QueueClock(scheduler)
-    this.read = new IoGroup()
-    this.write = new IoGroup()
-    this.discard = new IoGroup()
-    this.flush = new IoGroup()
+    this.#cells = new Float64Array(GROUPS * CELLS)
+    this.read = new IoGroup(this.#cells, StatGroup.READ)
+    this.write = new IoGroup(this.#cells, StatGroup.WRITE)
+    this.discard = new IoGroup(this.#cells, StatGroup.DISCARD)
+    this.flush = new IoGroup(this.#cells, StatGroup.FLUSH)
     this.inFlightReads = 0
     this.inFlightWrites = 0
     this.#times = new Float64Array(2)
@@ -109,17 +96,22 @@ export class IoStats {
     else this.inFlightWrites++
   }
 
-  /** It ended, well or not; the clock is fresh. */
-  done(group: StatGroup, startNs: number): void {
+  /** It ended, well or not; the clock is fresh. It began at `startsNs[index]`. */
+  done(group: StatGroup, startsNs: Float64Array, index: number): void {
     this.#tick(true)
-    this.groupOf(group).done(this.clock.nowNs - startNs)
+    this.#count(group, startsNs, index)
     this.#leave(group)
   }
 
   /** It became part of another one. @see block/blk-merge.c blk_account_io_merge_request */
   mergedAway(group: StatGroup): void {
-    this.groupOf(group).merged()
+    this.merged(group)
     this.#leave(group)
+  }
+
+  /** A bio became part of a request. @see block/blk-merge.c blk_account_io_merge_bio */
+  merged(group: StatGroup): void {
+    this.#add(group * CELLS + MERGES, 1)
   }
 
   /** It did not come about. */
@@ -128,25 +120,23 @@ export class IoStats {
   }
 
   /** A device was told to flush its cache, and did. @see block/blk-flush.c blk_account_io_flush */
-  flushed(startNs: number): void {
-    this.flush.done(this.clock.nowNs - startNs)
+  flushed(startsNs: Float64Array, index: number): void {
+    this.#count(StatGroup.FLUSH, startsNs, index)
   }
 
   transferred(group: StatGroup, bytes: number): void {
-    this.groupOf(group).transferred(bytes / SECTOR_SIZE)
+    this.#add(group * CELLS + SECTORS, bytes / SECTOR_SIZE)
   }
 
-  groupOf(group: StatGroup): IoGroup {
-    switch (group) {
-      case StatGroup.READ:
-        return this.read
-      case StatGroup.WRITE:
-        return this.write
-      case StatGroup.DISCARD:
-        return this.discard
-      default:
-        return this.flush
-    }
+  #count(group: StatGroup, startsNs: Float64Array, index: number): void {
+    const at = group * CELLS
+    const cells = this.#cells
+    cells[at + IOS] = (cells[at + IOS] ?? 0) + 1
+    cells[at + TIME_NS] = (cells[at + TIME_NS] ?? 0) + this.clock.nowNs - (startsNs[index] ?? 0)
+  }
+
+  #add(cell: number, amount: number): void {
+    this.#cells[cell] = (this.#cells[cell] ?? 0) + amount
   }
 
   get #inFlight(): number {

@@ -11,6 +11,7 @@ import type { HwQueue, HwQueueHome } from './hw-queue.ts'
 import type { QueueGate } from './queue-gate.ts'
 import { MqRqState, type Request } from './request.ts'
 import { RqList } from './rq-list.ts'
+import type { RqTimeouts } from './rq-timeouts.ts'
 
 /** After this a driver without resources is asked again, if no completion did it before. @see block/blk-mq.c BLK_MQ_RESOURCE_DELAY */
 const BLK_MQ_RESOURCE_DELAY_NS = 3_000_000
@@ -24,6 +25,7 @@ export class HctxDispatch {
   readonly #gate: QueueGate
   readonly #sched: QueueSched
   readonly #counters: DiskCounters
+  readonly #timeouts: RqTimeouts
   readonly #scheduler: Scheduler
   readonly #dispatch: RqList
   readonly #runList: RqList
@@ -40,6 +42,7 @@ export class HctxDispatch {
     this.#gate = home.gate
     this.#sched = home.sched
     this.#counters = home.counters
+    this.#timeouts = home.timeouts
     this.#scheduler = scheduler
     this.#dispatch = new RqList()
     this.#runList = new RqList()
@@ -81,7 +84,7 @@ export class HctxDispatch {
       this.#parkAll(list)
       return
     }
-    this.#counters.io.clock.refresh()
+    if (this.#timeouts.enabled) this.#counters.io.clock.refresh()
     this.#issueNow(list)
   }
 

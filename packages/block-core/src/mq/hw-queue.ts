@@ -162,7 +162,7 @@ export class HwQueue implements BlkMqHwCtx {
     if (rq.dmaSegments !== null) blkRqDeactivateDmabuf(rq)
     const { times } = this.tags
     if (rq.flushSteps !== 0 && reqOp(rq.cmdFlags) === ReqOp.FLUSH) {
-      this.#counters.io.flushed(times.issueNs[rq.tag] ?? 0)
+      this.#counters.io.flushed(times.issueNs, rq.tag)
     }
     this.#leaveDriver(rq)
     const { rqComplete } = this.#trace
@@ -175,7 +175,7 @@ export class HwQueue implements BlkMqHwCtx {
       this.dispatch.kick()
       return
     }
-    this.#ender.endBios(rq, times.startNs[rq.tag] ?? 0, status)
+    this.#ender.endBios(rq, times, status)
     if (rq.endIo === null || this.#endIo(rq, status) === RqEndIoRet.FREE) this.free(rq)
     this.dispatch.kick()
   }

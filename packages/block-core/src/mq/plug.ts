@@ -46,11 +46,11 @@ export class Plug {
   /** Sets the clock of a disk: the time is read for the first request of a batch. @see include/linux/blkdev.h struct blk_plug cur_ktime */
   stamp(clock: QueueClock): void {
     if (this.#requests > 0) {
-      clock.advanceTo(this.#nowNs[0] ?? 0)
+      clock.advanceTo(this.#nowNs)
       return
     }
     clock.refresh()
-    this.#nowNs[0] = clock.nowNs
+    clock.saveTo(this.#nowNs)
   }
 
   /** For the block layer: takes a request that is ready to be issued. */

@@ -21,12 +21,18 @@ export class QueueClock {
     return this.#now[0] ?? 0
   }
 
-  /** The time is at least this. */
-  advanceTo(nowNs: number): void {
-    if (nowNs > this.nowNs) this.#now[0] = nowNs
+  /** For a batch that other disks are part of: the time goes to a cell, from which the next clock takes it. */
+  saveTo(cell: Float64Array): void {
+    cell[0] = this.#now[0] ?? 0
+  }
+
+  /** The time is at least what was saved. */
+  advanceTo(cell: Float64Array): void {
+    const nowNs = cell[0] ?? 0
+    if (nowNs > (this.#now[0] ?? 0)) this.#now[0] = nowNs
   }
 
   refresh(): void {
-    this.#now[0] = this.#scheduler.nowNs()
+    this.#scheduler.readClock(this.#now)
   }
 }

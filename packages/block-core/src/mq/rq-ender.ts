@@ -9,6 +9,7 @@ import type { BlockTrace } from '../disk/block-trace.ts'
 import type { DiskCounters } from '../disk/disk-counters.ts'
 import { ReqFlags, SECTOR_SIZE } from '../req-flags.ts'
 import type { Request } from './request.ts'
+import type { RqTimes } from './rq-times.ts'
 
 /** Ends the bios of requests of one disk, all at once or bytes at a time, and counts what they moved. */
 export class RqEnder {
@@ -23,8 +24,8 @@ export class RqEnder {
   }
 
   /** Ends what bios the request has left. The clock is fresh. */
-  endBios(rq: Request, startNs: number, status: BlkStatus): void {
-    this.#counters.addCompletion(rq, startNs, status)
+  endBios(rq: Request, times: RqTimes, status: BlkStatus): void {
+    this.#counters.addCompletion(rq, times, status)
     let bio = rq.bio
     rq.bio = null
     rq.bioTail = null

@@ -36,16 +36,16 @@ export interface RqTimeoutsHome {
  * @see block/blk-mq.c blk_mq_timeout_work
  */
 export class RqTimeouts {
+  readonly enabled: boolean
   readonly #home: RqTimeoutsHome
   readonly #defaultNs: number
-  readonly #enabled: boolean
   readonly #timer: Timer
   #hctxs: readonly HwQueue[]
 
   constructor(home: RqTimeoutsHome, tagSet: TagSet) {
     this.#home = home
     this.#defaultNs = tagSet.timeoutNs
-    this.#enabled = tagSet.ops.timeout !== undefined
+    this.enabled = tagSet.ops.timeout !== undefined
     this.#timer = new Timer(home.scheduler, `timeouts of ${home.name}`, () => this.#check())
     this.#hctxs = []
   }
@@ -57,7 +57,7 @@ export class RqTimeouts {
 
   /** The driver has the request from now on; the clock is fresh. */
   add(rq: Request, hctx: HwQueue): void {
-    if (!this.#enabled) return
+    if (!this.enabled) return
     const { nowNs } = this.#home.io.clock
     const timeoutNs = rq.timeoutNs === 0 ? this.#defaultNs : rq.timeoutNs
     const deadlineNs = nowNs + timeoutNs
@@ -75,7 +75,7 @@ export class RqTimeouts {
   /** The time of a request is over now; its driver is asked from a call of its own. @see block/blk-timeout.c blk_abort_request */
   abort(rq: Request, hctx: HwQueue): void {
     assert(rq.state !== MqRqState.IDLE, 'abort: the request is not with the driver')
-    if (!this.#enabled) return
+    if (!this.enabled) return
     hctx.tags.times.deadlineNs[rq.tag] = this.#home.io.clock.nowNs
     this.#timer.arm(0)
   }

@@ -106,6 +106,10 @@ class EventLoop extends SchedulerCore implements EventLoopScheduler {
     return this.#host.nowNs()
   }
 
+  readClock(cell: Float64Array): void {
+    cell[0] = this.#host.nowNs()
+  }
+
   armTimer(timer: Timer, delayNs: number): void {
     if (timer.slot >= 0) this.timers.remove(timer)
     this.timers.add(timer, this.nowNs() + Math.max(0, delayNs))

@@ -29,6 +29,7 @@ export abstract class SchedulerCore implements Scheduler {
   abstract queue(call: DeferredCall): void
   abstract external(call: DeferredCall): void
   abstract nowNs(): number
+  abstract readClock(cell: Float64Array): void
   abstract armTimer(timer: Timer, delayNs: number): void
   abstract cancelTimer(timer: Timer): boolean
   abstract choicePoint(label: string): void

@@ -38,6 +38,8 @@ export interface Scheduler {
    */
   external(call: DeferredCall): void
   nowNs(): number
+  /** Puts the time into the first cell: for hot paths, where a returned fraction or large number costs an object. */
+  readClock(cell: Float64Array): void
   armTimer(timer: Timer, delayNs: number): void
   /** True if it was pending. */
   cancelTimer(timer: Timer): boolean

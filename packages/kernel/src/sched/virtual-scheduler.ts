@@ -146,6 +146,10 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     return this.#nowNs
   }
 
+  readClock(cell: Float64Array): void {
+    cell[0] = this.#nowNs
+  }
+
   armTimer(timer: Timer, delayNs: number): void {
     if (timer.id === 0) timer.id = this.nextId()
     this.cancelTimer(timer)
