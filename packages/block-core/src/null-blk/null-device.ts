@@ -46,7 +46,7 @@ export class NullDevice {
 
   handle(rq: Request<NullCmd>): void {
     const cmd = rq.pdu
-    if (cmd.error === BlkStatus.OK) cmd.error = this.process(rq)
+    cmd.error = this.process(rq)
     const { irqMode, completionNs } = this.config
     if (irqMode === NullIrqMode.SOFTIRQ) blkMqCompleteRequest(rq, cmd.error)
     else if (irqMode === NullIrqMode.NONE) blkMqEndRequest(rq, cmd.error)

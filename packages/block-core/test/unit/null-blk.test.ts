@@ -434,6 +434,27 @@ describe('null_blk', () => {
     end(rig)
   })
 
+  it('over shared tags, what hangs on another device is left to it', () => {
+    const rig = makeRig()
+    const sharedTags = createNullBlkTags({ kernel: rig.kernel }, { hwQueueDepth: 8 })
+    const timeoutInject = createFaultAttr({ seed: 1, probability: 100, times: -1 })
+    const devices = ['nullb1', 'nullb2'].map((name) =>
+      createNullBlk({ kernel: rig.kernel, sharedTags }, { name, timeoutInject }),
+    )
+    const recorders = devices.map((device) => {
+      const recorder = new EndRecorder()
+      start({ ...rig, device }, ReqOp.READ, 0, recorder)
+      return recorder
+    })
+    expect(devices[1]?.cancelHung(BlkStatus.TRANSPORT)).toBe(1)
+    rig.scheduler.runReady()
+    expect(recorders.map(({ statuses }) => statuses)).toEqual([[], [BlkStatus.TRANSPORT]])
+    for (const device of devices) rig.scheduler.runSync('destroy', device.destroy())
+    expect(recorders[0]?.statuses).toEqual([BlkStatus.TIMEOUT])
+    sharedTags.tagSet.destroy()
+    end(rig)
+  })
+
   it('a batch leaves what is refused, which comes again', () => {
     const requeueInject = createFaultAttr({ seed: 3, probability: 50, times: -1 })
     const rig = makeRig({ memoryBacked: true, requeueInject })
