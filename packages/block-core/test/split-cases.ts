@@ -64,7 +64,7 @@ function makeInit(pick: Pick, stepBytes: number, isLarge: boolean): QueueLimitsI
     maxSegmentSizeBytes: 4096 + stepBytes * pick(32),
     segBoundaryMask: oneOf(pick, [4095, 8191, 16_383, 65_535, 0xffff_ffff]),
     virtBoundaryMask: oneOf(pick, [0, 0, 0, 511, 4095, 16_383]),
-    dmaAlignmentMask: oneOf(pick, [stepBytes - 1, 3, 3]),
+    dmaAlignmentMask: oneOf(pick, [stepBytes - 1, 3, 3, 3, 2 * stepBytes - 1]),
     chunkSectors,
     maxHwDiscardSectors: pick(200),
     maxUserDiscardSectors: pick(3) === 0 ? pick(200) : 0xffff_ffff,
