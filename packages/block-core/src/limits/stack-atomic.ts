@@ -43,13 +43,12 @@ function stackTail(top: StackingLimits, bottom: QueueLimits): boolean {
   if (top.atomicWriteHwBoundaryBytes !== bottom.atomicWriteHwBoundaryBytes) return false
   if (top.atomicWriteHwUnitMinBytes > bottom.atomicWriteHwUnitMaxBytes) return false
   if (top.atomicWriteHwUnitMaxBytes < bottom.atomicWriteHwUnitMinBytes) return false
-  const { min, max } = Math
-  top.atomicWriteHwMaxBytes = min(top.atomicWriteHwMaxBytes, bottom.atomicWriteHwMaxBytes)
-  top.atomicWriteHwUnitMinBytes = max(
+  top.atomicWriteHwMaxBytes = Math.min(top.atomicWriteHwMaxBytes, bottom.atomicWriteHwMaxBytes)
+  top.atomicWriteHwUnitMinBytes = Math.max(
     top.atomicWriteHwUnitMinBytes,
     bottom.atomicWriteHwUnitMinBytes,
   )
-  top.atomicWriteHwUnitMaxBytes = min(
+  top.atomicWriteHwUnitMaxBytes = Math.min(
     top.atomicWriteHwUnitMaxBytes,
     bottom.atomicWriteHwUnitMaxBytes,
   )

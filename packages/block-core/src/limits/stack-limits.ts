@@ -124,11 +124,10 @@ function linesUp(top: StackingLimits, bottom: QueueLimits, alignment: number): b
 
 function stackBlocks(top: StackingLimits, bottom: QueueLimits, alignment: number): boolean {
   let aligned = linesUp(top, bottom, alignment)
-  const { max } = Math
-  const physical = max(top.physicalBlockSizeBytes, bottom.physicalBlockSizeBytes)
-  top.logicalBlockSizeBytes = max(top.logicalBlockSizeBytes, bottom.logicalBlockSizeBytes)
+  const physical = Math.max(top.physicalBlockSizeBytes, bottom.physicalBlockSizeBytes)
+  top.logicalBlockSizeBytes = Math.max(top.logicalBlockSizeBytes, bottom.logicalBlockSizeBytes)
   top.physicalBlockSizeBytes = physical
-  top.ioMinBytes = max(top.ioMinBytes, bottom.ioMinBytes)
+  top.ioMinBytes = Math.max(top.ioMinBytes, bottom.ioMinBytes)
   top.ioOptBytes = lcmNotZero(top.ioOptBytes, bottom.ioOptBytes)
   if (bottom.chunkSectors > 0) top.chunkSectors = gcd(top.chunkSectors, bottom.chunkSectors)
   if (top.ioMinBytes % physical !== 0) {
@@ -144,7 +143,7 @@ function stackBlocks(top: StackingLimits, bottom: QueueLimits, alignment: number
     aligned = false
   }
   const offset = lcmNotZero(top.alignmentOffsetBytes, alignment)
-  top.alignmentOffsetBytes = offset % max(physical, top.ioMinBytes)
+  top.alignmentOffsetBytes = offset % Math.max(physical, top.ioMinBytes)
   return aligned && top.alignmentOffsetBytes % top.logicalBlockSizeBytes === 0
 }
 

@@ -82,14 +82,14 @@ export function setupFaultAttr(setting: string, seed: number): FaultAttr {
 
 /** Throws KernelError EINVAL for a number out of range. */
 export function createFaultAttr(init: FaultAttrInit): FaultAttr {
-  require('probability', init.probability ?? 0, 0, 100)
-  require('interval', init.interval ?? 1, 0, 0x7fff_ffff)
-  require('times', init.times ?? 1, -1, 0x7fff_ffff)
-  require('space', init.space ?? 0, 0, 0x7fff_ffff)
+  requireInteger('probability', init.probability ?? 0, 0, 100)
+  requireInteger('interval', init.interval ?? 1, 0, 0x7fff_ffff)
+  requireInteger('times', init.times ?? 1, -1, 0x7fff_ffff)
+  requireInteger('space', init.space ?? 0, 0, 0x7fff_ffff)
   return new FaultAttr(init)
 }
 
-function require(name: string, value: number, least: number, most: number): void {
+function requireInteger(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
   const bounds = `must be an integer from ${least} to ${most}`
   throw new KernelError('EINVAL', `fault attribute: ${name} is ${value}, but ${bounds}`)
