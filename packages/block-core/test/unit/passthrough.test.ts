@@ -418,6 +418,11 @@ describe('time, polling and statistics of requests of somebody’s own', () => {
       expect(machine.scheduler.nowNs() - before).toBe(timeoutNs === 0 ? 100 * MS : timeoutNs)
       blkMqFreeRequest(rq)
     }
+    // The same tag, for an I/O of the disk.
+    const before = machine.scheduler.nowNs()
+    disk.submitBio(runBio({ op: ReqOp.READ, sector: 0, bytes: 512 }, new EndRecorder()), null)
+    machine.scheduler.runUntilIdle()
+    expect(machine.scheduler.nowNs() - before).toBe(100 * MS)
     tearDown(machine, disk)
   })
 
