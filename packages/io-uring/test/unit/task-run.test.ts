@@ -96,6 +96,26 @@ describe('DEFER_TASKRUN', () => {
     bench.finish()
   })
 
+  it('what a worker ends, or cancels, waits for the owner too', () => {
+    const bench = new Bench({ flags: DEFER })
+    function* main(): Op<void> {
+      bench.timeout(1, 1e9)
+      bench.cancel(2, 1)
+      bench.ring.setSqeFlags(1, SqeFlags.ASYNC)
+      bench.ring.submit()
+      yield* pause(bench)
+      expect([bench.ring.cqReady, bench.ring.inflight]).toEqual([0, 2])
+      expect(yield* bench.ring.waitCqes(2)).toBe(2)
+      expect(bench.reap()).toEqual([
+        [1, -Errno.ECANCELED],
+        [2, 0],
+      ])
+      yield* bench.ring.close()
+    }
+    bench.run(main())
+    bench.finish()
+  })
+
   it('no other task may submit or wait', () => {
     const bench = new Bench({ flags: DEFER })
     function* other(): Op<readonly number[]> {
