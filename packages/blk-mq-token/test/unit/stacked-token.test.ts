@@ -246,6 +246,26 @@ describe('a stacked token', () => {
     finish(rig, token)
   })
 
+  it('losing the map of one child alone ends the generation; the others stay', () => {
+    const rig = makeRig(10)
+    const token = register(rig, rig.lowers)
+    const map = mapOf(rig, token)
+    const [first, second] = [childOf(map, 0), childOf(map, 1)]
+    const [, child] = rig.children as [DmabufToken, DmabufToken]
+    rig.scheduler.runSync('release a child', child.release())
+    expect([map.dead, first.dead, second.dead, token.tryGetMap()]).toEqual([
+      true,
+      false,
+      true,
+      null,
+    ])
+    expect([first.tryGetActive() !== null, second.tryGetActive()]).toEqual([true, null])
+    first.putActive()
+    expect(rig.tokens.stats).toMatchObject({ stackedMapsLost: 1, mapsLost: 0 })
+    map.put()
+    finish(rig, token)
+  })
+
   it('R7: a buffer that moves whenever its maps are collected is ESTALE after 8 attempts', () => {
     const rig = makeRig(8)
     let moves = 0
