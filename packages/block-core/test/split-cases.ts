@@ -228,6 +228,8 @@ export function checkCase(c: SplitCase): number {
     if (cut !== (isLast ? 0 : want)) fail(`at ${done}: cut ${cut}, and ${want} in the model`)
     if (!isLast) bioSplitFront(bio, cut, front)
     const piece = isLast ? bio : front
+    const isSame = piece.biDmabufMap === bio.biDmabufMap && piece.biIoVec === bio.biIoVec
+    if (!isSame) fail(`piece at ${done}: another payload`)
     checkPiece(piece, done, want, !isLast, c)
     const isUnlimited = shape.op === ReqOp.WRITE_ZEROES && limits.maxWriteZeroesSectors === 0
     if (!isUnlimited && !allowed(shape, limits, done, want)) fail(`piece at ${done}: not allowed`)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Errno } from '@iolayers/kernel'
+import { Errno, sleep } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
   Bio,
@@ -124,19 +124,26 @@ describe('what a disk refuses', () => {
 
   it('R-BIO-5: a NOWAIT discard does not wait for a bio to be cut with', () => {
     const machine = makeMachine()
+    const { scheduler } = machine
     const driver = new ScriptedDriver(machine.kernel, () => 'hold')
     const limits = { maxHwDiscardSectors: 8 }
-    const disk = makeDisk(machine.kernel, driver, { limits, queueDepth: 64 })
+    const disk = makeDisk(machine.kernel, driver, { limits, queueDepth: 2 })
     const end = new EndRecorder()
-    const first = dataless(ReqOp.DISCARD | ReqFlags.NOWAIT, 0, 8 * 100, end)
-    machine.scheduler.runSync('discard', disk.submitBioWait(first, null))
-    const second = dataless(ReqOp.DISCARD | ReqFlags.NOWAIT, 4096, 16, end)
-    machine.scheduler.runSync('discard', disk.submitBioWait(second, null))
-    expect(end.statuses.at(-1)).toBe(BlkStatus.AGAIN)
+    const waiters = 100
+    for (let i = 0; i < waiters; i++) {
+      const bio = dataless(ReqOp.DISCARD, i * 32, 24, end)
+      scheduler.spawn(`discard ${i}`, disk.submitBioWait(bio, null))
+    }
+    scheduler.runSync('others run', sleep(scheduler, 1000))
+    const nowait = dataless(ReqOp.DISCARD | ReqFlags.NOWAIT, 8192, 16, end)
+    scheduler.runSync('discard', disk.submitBioWait(nowait, null))
+    expect(end.ended).toEqual([nowait])
+    expect([end.statuses, driver.held.length]).toEqual([[BlkStatus.AGAIN], 2])
     driver.decide = () => BlkStatus.OK
     driver.releaseHeld()
-    machine.scheduler.runUntilIdle()
-    expect([end.statuses.length, new Set(end.statuses)]).toEqual([2, new Set([BlkStatus.AGAIN])])
+    scheduler.runUntilIdle()
+    expect(end.statuses).toHaveLength(waiters + 1)
+    expect(driver.issued).toHaveLength(waiters * 3)
     tearDown(machine, disk)
   })
 })
