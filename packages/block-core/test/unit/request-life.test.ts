@@ -287,10 +287,11 @@ describe('a batch of ends', () => {
       else blkMqEndRequest(rq, status)
     }
     expect(end.statuses).toEqual([BlkStatus.MEDIUM])
+    rig.machine.scheduler.advance(MS)
     blkMqEndRequestBatch(batch)
     expect(batch.isEmpty).toBe(true)
     expect(end.statuses.toSorted()).toEqual([0, 0, 0, BlkStatus.MEDIUM])
-    expect(disk.stats.read).toMatchObject({ ios: 4, timeNs: 28 * MS })
+    expect(disk.stats.read).toMatchObject({ ios: 4, timeNs: 31 * MS })
     endAll(rig)
   })
 })

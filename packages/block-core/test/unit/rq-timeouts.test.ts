@@ -224,6 +224,7 @@ describe('a request that takes too long', () => {
     const rq = driver.take(0)
     blkMqCompleteRequest(rq, BlkStatus.OK)
     expect(blkMqRequestCompleted(rq)).toBe(true)
+    expect(() => blkMqCompleteRequest(rq, BlkStatus.TIMEOUT)).toThrow(AssertionFailure)
     machine.scheduler.advance(3 * TIMEOUT_NS)
     expect(driver.asked).toEqual([])
     expect(machine.scheduler.outstanding()).toEqual([])
