@@ -39,6 +39,7 @@ export class TrackedIo implements BioEndIo {
   /** When the driver first took a part of it that may time out. */
   takenNs: number
   cancelled: boolean
+  aborted: boolean
   ended: boolean
   onOk: () => void
   readonly #fate: IoFate
@@ -56,6 +57,7 @@ export class TrackedIo implements BioEndIo {
     this.hung = false
     this.takenNs = Number.POSITIVE_INFINITY
     this.cancelled = false
+    this.aborted = false
     this.ended = false
     this.onOk = () => {}
     this.#fate = fate
@@ -92,7 +94,7 @@ export class TrackedIo implements BioEndIo {
         if (this.companions.some((other) => other.badEver)) return null
         return this.badEver || this.cancelled || this.#fate.removed ? null : 'nothing is bad'
       case BlkStatus.TIMEOUT:
-        if (this.#fate.isSlow) return null
+        if (this.#fate.isSlow || this.aborted) return null
         return this.#fate.nowNs() < this.takenNs + this.#fate.timeoutNs ? 'too early' : null
       case BlkStatus.AGAIN:
         return (this.bio.biOpf & ReqFlags.NOWAIT) !== 0 ? null : 'it may wait'

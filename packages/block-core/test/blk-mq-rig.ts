@@ -6,6 +6,7 @@ import {
   type Bio,
   BlkStatus,
   bioRoot,
+  blkAbortRequest,
   blkStatusText,
   createNullBlk,
   type Disk,
@@ -201,6 +202,17 @@ export class BlkMqRig implements IoFate {
   cancelHung(): void {
     for (const io of this.#ios) if (io.hung && !io.ended) io.cancelled = true
     this.device.cancelHung(BlkStatus.IOERR)
+  }
+
+  /** The time of every request that the driver has is over. */
+  abort(): void {
+    this.#disk.queue.tagSet?.busyIter((rq) => {
+      for (let bio = rq.bio; bio !== null; bio = bio.biNext) {
+        const root = bioRoot(bio)
+        for (const io of this.#ios) if (io.bio === root) io.aborted = true
+      }
+      blkAbortRequest(rq)
+    })
   }
 
   poll(): void {

@@ -114,6 +114,7 @@ describe('a copy that is observed', () => {
     while (tokens.length === 0 || !tokens.every(mapped)) tokens = await items('dmabuf_token')
     const expected = [6, 5, 4, 3, 2, 1].map((id) => ({
       id,
+      parent: null,
       device: id % 2 === 0 ? 'nvme1' : 'nvme0',
       inode: Math.ceil(id / 2),
       size: BUFFER_BYTES,

@@ -6,16 +6,15 @@ import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
 import type { Request } from '../mq/request.ts'
 import type { RqTimes } from '../mq/rq-times.ts'
-import { opIsWrite, ReqFlags, ReqOp, reqOp } from '../req-flags.ts'
+import { ReqFlags } from '../req-flags.ts'
 import type { DiskStats, IoGroupStats } from './disk-stats.ts'
-import { IoStats, opStatGroup } from './io-stats.ts'
+import { IoStats, opStatGroup, StatGroup } from './io-stats.ts'
 
 const BIOS = 0
 const REQUESTS = 1
-const COMPLETIONS = 2
-const BYTES_READ = 3
-const BYTES_WRITTEN = 4
-const WIDE_COUNTERS = 5
+/** Ends of requests of somebody's own, which are no I/O of the disk. */
+const PASSTHROUGHS = 2
+const WIDE_COUNTERS = 3
 
 /** The counters behind `DiskStats`. What counts I/Os or bytes outgrows a small integer, so it lives in a typed array. */
 export class DiskCounters implements DiskStats {
@@ -66,7 +65,7 @@ export class DiskCounters implements DiskStats {
   }
 
   get inFlightWrites(): number {
-    return this.io.inFlightWrites
+    return this.io.inFlight - this.io.inFlightReads
   }
 
   get busyNs(): number {
@@ -82,15 +81,16 @@ export class DiskCounters implements DiskStats {
   }
 
   get completions(): number {
-    return this.#at(COMPLETIONS)
+    const { read, write, discard } = this.io
+    return read.ios + write.ios + discard.ios + this.#at(PASSTHROUGHS)
   }
 
   get bytesRead(): number {
-    return this.#at(BYTES_READ)
+    return this.io.read.goodBytes
   }
 
   get bytesWritten(): number {
-    return this.#at(BYTES_WRITTEN)
+    return this.io.write.goodBytes + this.io.discard.goodBytes
   }
 
   addBio(): void {
@@ -110,8 +110,8 @@ export class DiskCounters implements DiskStats {
   /** A request became part of another one. */
   addRequestMerge(rq: Request): void {
     this.merges++
-    if (rq.statGroup !== null) this.io.mergedAway(rq.statGroup)
-    rq.statGroup = null
+    if (rq.statGroup !== StatGroup.NONE) this.io.mergedAway(rq.statGroup)
+    rq.statGroup = StatGroup.NONE
   }
 
   /** A request counts from now on, as what it begins with. The clock is fresh. @see block/blk-mq.c blk_account_io_start */
@@ -123,25 +123,29 @@ export class DiskCounters implements DiskStats {
 
   /** Called before the bios of the request end, with a fresh clock. @see block/blk-mq.c blk_account_io_done */
   addCompletion(rq: Request, times: RqTimes, status: BlkStatus): void {
-    this.#add(COMPLETIONS, 1)
-    if (status !== BlkStatus.OK) this.errors++
-    else if (rq.bio !== null && isFlushOnly(rq.bio)) this.flushes++
+    const isGood = status === BlkStatus.OK
+    if (!isGood) this.errors++
+    const { bio } = rq
     const group = rq.statGroup
-    if (group === null) return
-    let bytes = 0
-    for (let bio = rq.bio; bio !== null; bio = bio.biNext) {
-      if (status === BlkStatus.OK) this.#addBytes(bio.biOpf, bio.biIter.biSize)
-      bytes += bio.biIter.biSize
+    if (group === StatGroup.NONE) {
+      this.#add(PASSTHROUGHS, 1)
+      return
     }
-    rq.statGroup = null
-    this.io.transferred(group, bytes)
-    this.io.done(group, times.startNs, rq.tag)
+    rq.statGroup = StatGroup.NONE
+    if (bio === null) {
+      this.io.done(group, times.startNs, rq.tag, 0, isGood)
+      return
+    }
+    if (isGood && isFlushOnly(bio)) this.flushes++
+    let bytes = bio.biIter.biSize
+    for (let next = bio.biNext; next !== null; next = next.biNext) bytes += next.biIter.biSize
+    this.io.done(group, times.startNs, rq.tag, bytes, isGood)
   }
 
   /** The first bytes of a request are done. @see block/blk-mq.c blk_account_io_completion */
   addTransfer(rq: Request, status: BlkStatus, bytes: number): void {
-    if (status === BlkStatus.OK) this.#addBytes(rq.cmdFlags, bytes)
-    if (rq.statGroup !== null) this.io.transferred(rq.statGroup, bytes)
+    if (rq.statGroup === StatGroup.NONE) return
+    this.io.transferred(rq.statGroup, bytes, status === BlkStatus.OK)
   }
 
   /** A bio of a disk without requests counts from now on. @see block/blk-core.c bio_start_io_acct */
@@ -161,21 +165,11 @@ export class DiskCounters implements DiskStats {
   /** It ended. @see block/blk-core.c bio_end_io_acct */
   addBioCompletion(bio: Bio, status: BlkStatus): void {
     this.inFlight--
-    this.#add(COMPLETIONS, 1)
-    if (status !== BlkStatus.OK) this.errors++
+    const isGood = status === BlkStatus.OK
+    if (!isGood) this.errors++
     else if (isFlushOnly(bio)) this.flushes++
-    const { biSize } = bio.biIter
-    if (status === BlkStatus.OK) this.#addBytes(bio.biOpf, biSize)
-    const group = opStatGroup(bio.biOpf)
     this.io.clock.refresh()
-    this.io.transferred(group, biSize)
-    this.io.done(group, bio.biStartNs, 0)
-  }
-
-  #addBytes(opf: number, bytes: number): void {
-    const op = reqOp(opf)
-    if (op === ReqOp.READ) this.#add(BYTES_READ, bytes)
-    else if (opIsWrite(op)) this.#add(BYTES_WRITTEN, bytes)
+    this.io.done(opStatGroup(bio.biOpf), bio.biStartNs, 0, bio.biIter.biSize, isGood)
   }
 
   #at(index: number): number {

@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { KernelError, type Op } from '@iolayers/kernel'
+import { StatGroup } from '../disk/io-stats.ts'
 import { ReqFlags } from '../req-flags.ts'
 import type { HctxTable } from './hctx-table.ts'
 import type { HwQueue } from './hw-queue.ts'
@@ -89,7 +90,7 @@ function prepare(rq: Request, opf: number, init: PassthroughInit): Request {
   rq.dmabufMap = null
   rq.dmabufOffsetBytes = 0
   rq.flushSteps = 0
-  rq.statGroup = null
+  rq.statGroup = StatGroup.NONE
   rq.endIo = null
   rq.state = MqRqState.IDLE
   rq.timeoutNs = init.timeoutNs ?? 0

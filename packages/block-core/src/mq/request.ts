@@ -4,7 +4,7 @@
 import type { DmaSegmentTable } from '@iolayers/dma-mapping'
 import type { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
-import type { StatGroup } from '../disk/io-stats.ts'
+import { StatGroup } from '../disk/io-stats.ts'
 import type { DmabufIoMap } from '../dmabuf/contracts.ts'
 import type { ElvRq } from '../elevator/elv-rq.ts'
 import type { HwQueue } from './hw-queue.ts'
@@ -50,8 +50,8 @@ export class Request<P = unknown> {
   generation: number
   /** Steps of a flush sequence that are still to do. */
   flushSteps: number
-  /** What it is counted as from its submission on; null for what is not. @see include/linux/blk-mq.h RQF_IO_STAT */
-  statGroup: StatGroup | null
+  /** What it is counted as from its submission on. @see include/linux/blk-mq.h RQF_IO_STAT */
+  statGroup: StatGroup
   /** How long the driver may take; 0: as long as the tag set says. */
   timeoutNs: number
   /** Its time was over, and the driver has it in hand. @see include/linux/blk-mq.h RQF_TIMED_OUT */
@@ -78,7 +78,7 @@ export class Request<P = unknown> {
     this.queueNext = null
     this.generation = 0
     this.flushSteps = 0
-    this.statGroup = null
+    this.statGroup = StatGroup.NONE
     this.timeoutNs = 0
     this.timedOut = false
     this.endIo = null

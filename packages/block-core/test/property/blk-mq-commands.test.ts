@@ -202,6 +202,7 @@ const commandArbs: fc.Arbitrary<Step>[] = [
   badArb,
   plain('poll', (rig) => rig.poll()),
   plain('cancel what hangs', (rig) => rig.cancelHung()),
+  plain('abort', (rig) => rig.abort()),
   plain('freeze', (rig) => rig.freeze()),
   plain('unfreeze', (rig) => rig.unfreeze()),
   plain('quiesce', (rig) => rig.quiesce()),
