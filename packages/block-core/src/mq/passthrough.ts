@@ -14,7 +14,7 @@ export interface PassthroughInit {
   readonly cpu?: number
   /** Takes one of the tags that are set aside. */
   readonly reserved?: boolean
-  /** How long the driver may take; left out, as long as its tag set says. */
+  /** How long the driver may take, at least 1; left out, as long as its tag set says. */
   readonly timeoutNs?: number
 }
 
@@ -34,8 +34,9 @@ export class Passthrough {
     this.#table = table
   }
 
-  /** Null where it would have to sleep: no tag, or a frozen queue. Throws KernelError ENODEV for a dying disk. */
+  /** Null where it would have to sleep: no tag, or a frozen queue. Throws KernelError ENODEV for a dying disk, EINVAL for a time out of range. */
   tryAllocRequest(opf: number, init: PassthroughInit = {}): Request | null {
+    checkInit(init)
     const wanted = this.#polledWhereItCan(opf)
     const hctx = this.#table.mapQueue(init.cpu ?? 0, wanted)
     const rq = hctx.tryGetRequest(init.reserved ?? false)
@@ -46,9 +47,10 @@ export class Passthrough {
 
   /**
    * A request of the caller's, which goes back by `blkMqFreeRequest`, or by its `endIo`. Waits for a tag, and while the queue is frozen. Throws
-   * KernelError ENODEV when the disk is dying.
+   * KernelError ENODEV when the disk is dying, EINVAL for a time out of range.
    */
   *allocRequest(opf: number, init: PassthroughInit = {}): Op<Request> {
+    checkInit(init)
     const cpu = init.cpu ?? 0
     const reserved = init.reserved ?? false
     for (;;) {
@@ -78,6 +80,14 @@ export class Passthrough {
     hctx.tags.passWake()
     throw new KernelError('ENODEV', `${this.#name}: no request for a disk that is gone`)
   }
+}
+
+function checkInit({ timeoutNs }: PassthroughInit): void {
+  if (timeoutNs === undefined || (Number.isSafeInteger(timeoutNs) && timeoutNs >= 1)) return
+  throw new KernelError('EINVAL', 'passthrough request: timeoutNs', {
+    value: timeoutNs,
+    accepted: 'an integer of at least 1',
+  })
 }
 
 function prepare(rq: Request, opf: number, init: PassthroughInit): Request {

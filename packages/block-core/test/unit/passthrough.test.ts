@@ -405,6 +405,19 @@ describe('data of a request of somebody’s own', () => {
 })
 
 describe('time, polling and statistics of requests of somebody’s own', () => {
+  it.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    'a time limit of %d ns is refused',
+    (timeoutNs) => {
+      const { machine, disk, run } = makeRig({})
+      const { passthrough } = disk.queue
+      if (passthrough === null) throw new Error('a disk with requests')
+      const einval = expect.objectContaining({ code: 'EINVAL' })
+      expect(() => passthrough.tryAllocRequest(ReqOp.DRV_IN, { timeoutNs })).toThrow(einval)
+      expect(() => run(passthrough.allocRequest(ReqOp.DRV_IN, { timeoutNs }))).toThrow(einval)
+      tearDown(machine, disk)
+    },
+  )
+
   it('its own time limit holds, and goes with it', () => {
     const { machine, driver, disk, alloc, run } = makeRig({ timeoutNs: 100 * MS, queueDepth: 1 })
     driver.onTimeout = () => {
