@@ -114,13 +114,6 @@ export class DiskCounters implements DiskStats {
     rq.statGroup = StatGroup.NONE
   }
 
-  /** A request counts from now on, as what it begins with. The clock is fresh. @see block/blk-mq.c blk_account_io_start */
-  addStart(rq: Request, opf: number): void {
-    const group = opStatGroup(opf)
-    rq.statGroup = group
-    this.io.start(group)
-  }
-
   /** Called before the bios of the request end, with a fresh clock. @see block/blk-mq.c blk_account_io_done */
   addCompletion(rq: Request, times: RqTimes, status: BlkStatus): void {
     const isGood = status === BlkStatus.OK
@@ -152,8 +145,7 @@ export class DiskCounters implements DiskStats {
   addBioStart(bio: Bio): void {
     this.inFlight++
     this.io.clock.refresh()
-    bio.biStartNs[0] = this.io.clock.nowNs
-    this.io.start(opStatGroup(bio.biOpf))
+    this.io.start(opStatGroup(bio.biOpf), bio.biStartNs, 0)
   }
 
   /** The driver did not take it after all. */

@@ -97,9 +97,11 @@ export class IoStats {
     return busyNs + this.clock.nowNs - (this.#times[BUSY_SINCE_NS] ?? 0)
   }
 
-  /** An I/O is submitted; the clock is fresh. */
-  start(group: StatGroup): void {
-    if (this.inFlight === 0) this.#times[BUSY_SINCE_NS] = this.clock.nowNs
+  /** An I/O is submitted; the clock is fresh, and its time goes to `startsNs[index]`. */
+  start(group: StatGroup, startsNs: Float64Array, index: number): void {
+    const { nowNs } = this.clock
+    startsNs[index] = nowNs
+    if (this.inFlight === 0) this.#times[BUSY_SINCE_NS] = nowNs
     this.inFlight++
     if (group === StatGroup.READ) this.inFlightReads++
   }

@@ -8,6 +8,7 @@ import { BlkStatus, blkStatusToErrno } from '../blk-status.ts'
 import type { BlockTrace } from '../disk/block-trace.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { DiskCounters } from '../disk/disk-counters.ts'
+import { type IoStats, opStatGroup } from '../disk/io-stats.ts'
 import type { QueueSched } from '../elevator/queue-sched.ts'
 import { ReqOp, reqOp } from '../req-flags.ts'
 import type { BlkMqOps } from './blk-mq-ops.ts'
@@ -22,6 +23,7 @@ import { blkRqDeactivateDmabuf } from './rq-active.ts'
 import { RqEndIoRet } from './rq-end-io.ts'
 import { RqEnder } from './rq-ender.ts'
 import type { RqTimeouts } from './rq-timeouts.ts'
+import type { RqTimes } from './rq-times.ts'
 import type { TagMap } from './tag-map.ts'
 import type { TagUser } from './tag-user.ts'
 
@@ -64,6 +66,8 @@ export class HwQueue implements BlkMqHwCtx {
   readonly #gate: QueueGate
   readonly #sched: QueueSched
   readonly #counters: DiskCounters
+  readonly #io: IoStats
+  readonly #times: RqTimes
   readonly #trace: BlockTrace
   readonly #ender: RqEnder
   readonly #requeues: RequeueList
@@ -82,6 +86,8 @@ export class HwQueue implements BlkMqHwCtx {
     this.#gate = home.gate
     this.#sched = home.sched
     this.#counters = home.counters
+    this.#io = home.counters.io
+    this.#times = tags.times
     this.#trace = home.trace
     this.#ender = new RqEnder(disk.name, home.counters, home.trace)
     this.#requeues = home.requeues
@@ -115,8 +121,9 @@ export class HwQueue implements BlkMqHwCtx {
 
   /** A request that a bio was made counts from now on. The clock is fresh. */
   account(rq: Request, opf: number): void {
-    this.#counters.addStart(rq, opf)
-    this.tags.times.startNs[rq.tag] = this.#counters.io.clock.nowNs
+    const group = opStatGroup(opf)
+    rq.statGroup = group
+    this.#io.start(group, this.#times.startNs, rq.tag)
   }
 
   /** @see block/blk-mq.c blk_mq_start_request */
@@ -125,8 +132,7 @@ export class HwQueue implements BlkMqHwCtx {
     rq.state = MqRqState.IN_FLIGHT
     this.#counters.inFlight++
     if (rq.dataBytes > 0) markIssued(rq)
-    const { times } = this.tags
-    if (rq.flushSteps !== 0) times.issueNs[rq.tag] = this.#counters.io.clock.nowNs
+    if (rq.flushSteps !== 0) this.#times.issueNs[rq.tag] = this.#io.clock.nowNs
     this.#timeouts.add(rq, this)
     const { rqIssue } = this.#trace
     if (rqIssue.enabled) this.#trace.rq(rqIssue, rq, rq.dataBytes)
@@ -149,7 +155,7 @@ export class HwQueue implements BlkMqHwCtx {
 
   /** Before a batch of ends. */
   refreshClock(): void {
-    this.#counters.io.clock.refresh()
+    this.#io.clock.refresh()
   }
 
   /** See blkUpdateRequest. */
@@ -160,9 +166,9 @@ export class HwQueue implements BlkMqHwCtx {
   /** Ends a request, or one step of its flush sequence. The clock is fresh. */
   finish(rq: Request, status: BlkStatus): void {
     if (rq.dmaSegments !== null) blkRqDeactivateDmabuf(rq)
-    const { times } = this.tags
+    const times = this.#times
     if (rq.flushSteps !== 0 && reqOp(rq.cmdFlags) === ReqOp.FLUSH) {
-      this.#counters.io.flushed(times.issueNs, rq.tag)
+      this.#io.flushed(times.issueNs, rq.tag)
     }
     this.#leaveDriver(rq)
     const { rqComplete } = this.#trace
