@@ -49,6 +49,7 @@ export {
   type Candidate,
   fifoStrategy,
   recordedStrategy,
+  type StepObserver,
   type Strategy,
   seededStrategy,
 } from './sched/strategy.ts'

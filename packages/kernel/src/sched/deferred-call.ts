@@ -15,6 +15,8 @@ export class DeferredCall {
   /** Given by the scheduler at the first queueing; 0 before. */
   id = 0
   queued = false
+  /** All that running it can touch, besides making others runnable; null: anything. An explorer need not try both orders of two that touch different things. */
+  footprint: object | null = null
   next: DeferredCall | null = null
 
   constructor(name: string, fn: () => void) {

@@ -21,6 +21,13 @@ export interface Strategy {
   chooseNested?(candidates: readonly Candidate[], label: string): number
 }
 
+/** Hears of every step: of the chosen ones and of those without a choice. Steps that ran at a choice point of plain code are nested in another. */
+export interface StepObserver {
+  stepBegins(item: Candidate): void
+  /** What it throws ends the run, and is thrown to whoever drives the scheduler. */
+  stepEnded(item: Candidate): void
+}
+
 export function fifoStrategy(): Strategy {
   return { choose: () => 0 }
 }

@@ -15,7 +15,7 @@ import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
 import type { Scheduler, UnhandledHook } from './scheduler.ts'
 import { describeTask, SchedulerCore } from './scheduler-core.ts'
-import { type Candidate, type Strategy, seededStrategy } from './strategy.ts'
+import { type Candidate, type StepObserver, type Strategy, seededStrategy } from './strategy.ts'
 import type { Task } from './task.ts'
 import type { Timer } from './timer.ts'
 
@@ -34,6 +34,8 @@ export interface VirtualScheduler extends Scheduler {
   readonly steps: number
   /** What has not ended, in words: parked tasks that are no daemons, runnable work, armed timers, unjoined failures. */
   outstanding(): string[]
+  /** The tasks that have not ended, daemons included, in the order in which they were made. */
+  readonly liveTasks: Iterable<Task>
 }
 
 export interface VirtualOptions {
@@ -43,6 +45,7 @@ export interface VirtualOptions {
   readonly nestingMax?: number
   /** Receives errors that no caller can catch. By default whoever drives the scheduler gets them thrown. */
   readonly onUnhandled?: UnhandledHook
+  readonly observer?: StepObserver
 }
 
 export type VirtualInit = VirtualOptions &
@@ -63,6 +66,7 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   readonly #stepsMax: number
   readonly #nestingMax: number
   readonly #onUnhandled: UnhandledHook | null
+  readonly #observer: StepObserver | null
   readonly #runnable: Candidate[] = []
   readonly #errors: unknown[] = []
   readonly #promised: Map<Task, (error: unknown) => void> = new Map()
@@ -78,6 +82,7 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     this.#stepsMax = options.stepsMax ?? DEFAULT_STEPS_MAX
     this.#nestingMax = options.nestingMax ?? DEFAULT_NESTING_MAX
     this.#onUnhandled = options.onUnhandled ?? null
+    this.#observer = options.observer ?? null
   }
 
   run<T>(name: string, op: Op<T>): Promise<T> {
@@ -142,6 +147,10 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     this.queue(call)
   }
 
+  get liveTasks(): Iterable<Task> {
+    return this.tasks
+  }
+
   nowNs(): number {
     return this.#nowNs
   }
@@ -170,8 +179,8 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   choicePoint(label: string): void {
     const { chooseNested } = this.#strategy
     if (chooseNested === undefined || this.#nesting >= this.#nestingMax) return
-    // Past the bound of steps the run only unwinds: the error belongs to who drives it, not to the code that stands here.
-    while (this.#runnable.length > 0 && this.steps < this.#stepsMax) {
+    // Past the bound of steps, or with an error found, the run only unwinds: the error belongs to who drives it, not to the code that stands here.
+    while (this.#runnable.length > 0 && this.steps < this.#stepsMax && this.#errors.length === 0) {
       const index = chooseNested.call(this.#strategy, this.#runnable, label)
       this.choices.push(index)
       if (index < 0) return
@@ -237,11 +246,22 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
     const [item] = this.#runnable.splice(index, 1)
     assert(item !== undefined, 'a strategy chose nobody')
     this.steps++
+    this.#observer?.stepBegins(item)
     if (item.kind === 'task') this.step(item)
     else if (item.kind === 'call') this.runCall(item)
     else {
       item.due = false
       this.fireTimer(item)
+    }
+    if (this.#observer !== null) this.#tellEnd(this.#observer, item)
+  }
+
+  /** What it throws belongs to who drives the run, not to the plain code that a nested step stood in. */
+  #tellEnd(observer: StepObserver, item: Candidate): void {
+    try {
+      observer.stepEnded(item)
+    } catch (error) {
+      this.#errors.push(error)
     }
   }
 
