@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export { AssertionFailure, assert } from './assert.ts'
+export {
+  AssertionFailure,
+  type AssertionKind,
+  assert,
+  assertLive,
+  assertOnce,
+  assertRef,
+} from './assert.ts'
 export type { Signalling, SignallingCookie } from './debug/signalling.ts'
 export { StackTrace } from './debug/stack.ts'
 export { Errno, type ErrnoName, errnoName } from './errno.ts'
@@ -25,7 +32,7 @@ export {
   type KernelInit,
 } from './kernel.ts'
 export { KernelError, type KernelErrorInit } from './kernel-error.ts'
-export { DeadlockError } from './sched/deadlock-error.ts'
+export { DeadlockError, NoEndError } from './sched/deadlock-error.ts'
 export { DeferredCall } from './sched/deferred-call.ts'
 export type { EventLoopHost } from './sched/event-loop-host.ts'
 export {
@@ -41,7 +48,7 @@ export {
   exploreSeeds,
   replay,
 } from './sched/explore.ts'
-export type { Op, Park } from './sched/op.ts'
+export type { Blocker, Dependence, Op, Park } from './sched/op.ts'
 export { createPrng, type Prng } from './sched/prng.ts'
 export type { Scheduler, SpawnInit, UnhandledHook } from './sched/scheduler.ts'
 export { joinAll, joinTask, sleep, yieldNow } from './sched/sleep.ts'

@@ -16,6 +16,18 @@ export class DeadlockError extends Error {
   }
 }
 
+/** A run took more steps than its bound. */
+export class NoEndError extends Error {
+  override readonly name = 'NoEndError'
+  /** What had not ended, in words. */
+  readonly outstanding: readonly string[]
+
+  constructor(steps: number, outstanding: readonly string[]) {
+    super(`no end after ${steps} steps: ${outstanding.join('; ')}`)
+    this.outstanding = outstanding
+  }
+}
+
 /** The parked tasks that are no daemons, and whoever they wait for, daemons included. */
 export function describeDeadlock(tasks: Iterable<Task>): DeadlockError {
   const seen = new Set<Task>()

@@ -3,11 +3,22 @@
 
 import type { Task } from './task.ts'
 
+/** Something that has to get on before a wait can end: a task, something that is waited for in its turn, or words for what no task does. */
+export type Blocker = Park | string
+
+/** On whom a wait depends, for those who look for cycles of waiting. Never asked while everything runs. */
+export interface Dependence {
+  /** Asked when something may be stuck. Empty when it is not known, or when nothing is in the way. */
+  blockers?(): readonly Blocker[]
+  /** One of them is enough; otherwise all are needed. */
+  readonly anyOf?: boolean
+}
+
 /**
  * What a parked task waits for. Preallocated by the primitive that parks the task, never made
  * per wait.
  */
-export interface Park {
+export interface Park extends Dependence {
   /** In words, for a deadlock report: `mutex resv`. */
   readonly what: string
   /** The task that has to act before the wait can end, when the primitive knows it. */

@@ -10,7 +10,7 @@
 // `yieldNow`, and where it takes a lock, the strategy chooses freely.
 
 import { assert } from '../assert.ts'
-import { describeDeadlock } from './deadlock-error.ts'
+import { describeDeadlock, NoEndError } from './deadlock-error.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
 import type { Scheduler, UnhandledHook } from './scheduler.ts'
@@ -34,6 +34,8 @@ export interface VirtualScheduler extends Scheduler {
   readonly steps: number
   /** What has not ended, in words: parked tasks that are no daemons, runnable work, armed timers, unjoined failures. */
   outstanding(): string[]
+  /** How many steps the running one is nested in, at choice points of plain code. */
+  readonly nesting: number
   /** The tasks that have not ended, daemons included, in the order in which they were made. */
   readonly liveTasks: Iterable<Task>
 }
@@ -62,6 +64,7 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   readonly exploring: boolean
   readonly choices: number[] = []
   steps = 0
+  nesting = 0
   readonly #strategy: Strategy
   readonly #stepsMax: number
   readonly #nestingMax: number
@@ -71,7 +74,6 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   readonly #errors: unknown[] = []
   readonly #promised: Map<Task, (error: unknown) => void> = new Map()
   #nowNs = 0
-  #nesting = 0
   #driven = false
   #edgeAsked = false
 
@@ -178,17 +180,17 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
 
   choicePoint(label: string): void {
     const { chooseNested } = this.#strategy
-    if (chooseNested === undefined || this.#nesting >= this.#nestingMax) return
+    if (chooseNested === undefined || this.nesting >= this.#nestingMax) return
     // Past the bound of steps, or with an error found, the run only unwinds: the error belongs to who drives it, not to the code that stands here.
     while (this.#runnable.length > 0 && this.steps < this.#stepsMax && this.#errors.length === 0) {
       const index = chooseNested.call(this.#strategy, this.#runnable, label)
       this.choices.push(index)
       if (index < 0) return
-      this.#nesting++
+      this.nesting++
       try {
         this.#runAt(index)
       } finally {
-        this.#nesting--
+        this.nesting--
       }
     }
   }
@@ -304,7 +306,7 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   }
 
   #noEnd(): Error {
-    return new Error(`no end after ${this.steps} steps: ${this.outstanding().join('; ')}`)
+    return new NoEndError(this.steps, this.outstanding())
   }
 
   /** Drives after the caller, so that what it starts together is interleaved. */

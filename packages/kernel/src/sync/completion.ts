@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { Errno } from '../errno.ts'
-import type { Op, Park } from '../sched/op.ts'
+import type { Blocker, Dependence, Op, Park } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import { currentTask, startTimeout } from '../sched/sleep.ts'
 import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
@@ -20,11 +20,22 @@ export class Completion implements Park {
   readonly what: string
   readonly #scheduler: Scheduler
   readonly #waiters: WaitList = new WaitList()
+  readonly #dependence: Dependence | null
   #done = 0
 
-  constructor(scheduler: Scheduler, name: string) {
+  /** `dependence`: who completes it, where that is known. */
+  constructor(scheduler: Scheduler, name: string, dependence: Dependence | null = null) {
     this.#scheduler = scheduler
     this.what = name
+    this.#dependence = dependence
+  }
+
+  blockers(): readonly Blocker[] {
+    return this.#dependence?.blockers?.() ?? []
+  }
+
+  get anyOf(): boolean {
+    return this.#dependence?.anyOf === true
   }
 
   get done(): boolean {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '../assert.ts'
+import { assert, assertLive, assertRef } from '../assert.ts'
 import type { Kernel } from '../kernel.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import { type Rcu, RcuHead } from './rcu.ts'
@@ -52,13 +52,14 @@ export class PercpuRef {
 
   /** For who already holds a reference. */
   get(): void {
-    assert(!this.#exited && this.#count > 0, 'a reference was taken on a percpu ref that is zero')
+    assertLive(!this.#exited, 'a percpu ref was used after its exit')
+    assertRef(this.#count > 0, 'a reference was taken on a percpu ref that is zero')
     this.#count++
   }
 
   /** False once it is zero. */
   tryGet(): boolean {
-    assert(!this.#exited, 'a percpu ref was used after its exit')
+    assertLive(!this.#exited, 'a percpu ref was used after its exit')
     if (this.#count === 0) return false
     this.#count++
     return true
@@ -69,7 +70,7 @@ export class PercpuRef {
    * it, as long as others are held; after `confirm` none does.
    */
   tryGetLive(): boolean {
-    assert(!this.#exited, 'a percpu ref was used after its exit')
+    assertLive(!this.#exited, 'a percpu ref was used after its exit')
     if (this.#dying) return false
     if (this.#scheduler.exploring) return this.#getAfterLook()
     this.#count++
@@ -77,14 +78,17 @@ export class PercpuRef {
   }
 
   put(): void {
-    assert(this.#count > 0, 'a reference was dropped on a percpu ref that nobody held')
+    assertRef(this.#count > 0, 'a reference was dropped on a percpu ref that nobody held')
     this.#count--
     if (this.#count === 0) this.#reachZero()
   }
 
   /** Drops `count` references at once. @see percpu_ref_put_many */
   putMany(count: number): void {
-    assert(count > 0 && this.#count >= count, 'more percpu references were dropped than were held')
+    assertRef(
+      count > 0 && this.#count >= count,
+      'more percpu references were dropped than were held',
+    )
     this.#count -= count
     if (this.#count === 0) this.#reachZero()
   }
@@ -139,7 +143,7 @@ export class PercpuRef {
   }
 
   #reachZero(): void {
-    assert(this.#dying, 'the initial reference of a live percpu ref was dropped')
+    assertRef(this.#dying, 'the initial reference of a live percpu ref was dropped')
     this.#release()
   }
 }

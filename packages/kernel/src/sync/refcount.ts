@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '../assert.ts'
+import { assert, assertLive, assertRef } from '../assert.ts'
 
 /** A count that went wrong stays here, so that the object is leaked rather than freed under somebody. */
 export const REFCOUNT_SATURATED = -0x4000_0000
@@ -24,7 +24,7 @@ export class RefCount {
   }
 
   inc(): void {
-    assert(this.#count !== 0, 'a reference was taken on a count that is zero')
+    assertLive(this.#count !== 0, 'a reference was taken on a count that is zero')
     if (this.#count > 0)
       this.#count = this.#count === 0x7fff_ffff ? REFCOUNT_SATURATED : this.#count + 1
   }
@@ -38,7 +38,7 @@ export class RefCount {
   /** True for the drop that reached zero. */
   decAndTest(): boolean {
     if (this.#count < 0) return false
-    assert(this.#count !== 0, 'a reference was dropped that nobody held')
+    assertRef(this.#count !== 0, 'a reference was dropped that nobody held')
     this.#count--
     return this.#count === 0
   }

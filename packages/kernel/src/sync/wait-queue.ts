@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { Errno } from '../errno.ts'
-import type { Op, Park } from '../sched/op.ts'
+import type { Blocker, Dependence, Op, Park } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import { currentTask, startTimeout } from '../sched/sleep.ts'
 import type { Task } from '../sched/task.ts'
@@ -19,10 +19,21 @@ export class WaitQueue implements Park {
   readonly #scheduler: Scheduler
   readonly #shared: WaitList = new WaitList()
   readonly #exclusive: WaitList = new WaitList()
+  readonly #dependence: Dependence | null
 
-  constructor(scheduler: Scheduler, name: string) {
+  /** `dependence`: who makes the condition true, where that is known. */
+  constructor(scheduler: Scheduler, name: string, dependence: Dependence | null = null) {
     this.#scheduler = scheduler
     this.what = name
+    this.#dependence = dependence
+  }
+
+  blockers(): readonly Blocker[] {
+    return this.#dependence?.blockers?.() ?? []
+  }
+
+  get anyOf(): boolean {
+    return this.#dependence?.anyOf === true
   }
 
   get hasWaiters(): boolean {
