@@ -9,6 +9,7 @@ export {
   type TokenFactoryComponents,
   type TokenFactoryInit,
 } from './token-factory.ts'
+export type { TokenParts } from './token-parts.ts'
 export type {
   ListableToken,
   ListedMap,

@@ -21,6 +21,7 @@ import { type DmaDirection, dmaDirectionName } from '@iolayers/dma-mapping'
 import { assert, Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import { StackedMap } from './stacked-map.ts'
 import type { DmabufTokenStats } from './stats.ts'
+import { refusal } from './token-contract.ts'
 import type { TokenList } from './token-list.ts'
 import type { ListableToken, ListedTokenFields, TokenState } from './token-source.ts'
 
@@ -40,13 +41,14 @@ export class StackedToken implements DmabufToken, DmabufTokenParent, ListableTok
   readonly id: number
   readonly sizeBytes: number
   readonly direction: DmaDirection
-  readonly #components: StackedTokenComponents
-  readonly #children: readonly DmabufToken[]
-  readonly #released: Completion
-  #published: StackedMap | null
-  #parent: DmabufTokenParent | null
-  #generations: number
-  #closing: boolean
+  protected readonly components: StackedTokenComponents
+  protected readonly children: readonly DmabufToken[]
+  protected readonly released: Completion
+  protected published: StackedMap | null
+  protected parent: DmabufTokenParent | null
+  protected generations: number
+  protected closing: boolean
+  protected removed: boolean
 
   /** Takes over the children. */
   constructor(
@@ -58,13 +60,14 @@ export class StackedToken implements DmabufToken, DmabufTokenParent, ListableTok
     this.id = list.nextId()
     this.sizeBytes = dmabuf.sizeBytes
     this.direction = direction
-    this.#components = components
-    this.#children = children
-    this.#released = new Completion(kernel.scheduler, 'stacked dmabuf token release')
-    this.#published = null
-    this.#parent = null
-    this.#generations = 0
-    this.#closing = false
+    this.components = components
+    this.children = children
+    this.released = new Completion(kernel.scheduler, 'stacked dmabuf token release')
+    this.published = null
+    this.parent = null
+    this.generations = 0
+    this.closing = false
+    this.removed = false
     for (const child of children) child.setParent(this)
     stats.tokens++
     stats.tokensLive++
@@ -72,37 +75,37 @@ export class StackedToken implements DmabufToken, DmabufTokenParent, ListableTok
   }
 
   setParent(parent: DmabufTokenParent): void {
-    assert(this.#parent === null, 'a token is part of one other at most')
-    this.#parent = parent
+    assert(this.parent === null, 'a token is part of one other at most')
+    this.parent = parent
   }
 
   tryGetMap(): DmabufIoMap | null {
-    const map = this.#published
+    const map = this.removed ? null : this.published
     map?.get()
     return map
   }
 
   *getMap(): Op<DmabufIoMap> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      this.#refuseIfClosing()
+      this.refuseIfClosing()
       const present = this.tryGetMap()
       if (present !== null) return present
-      const map = yield* this.#collect()
+      const map = yield* this.collect()
       if (map !== null) return map
     }
-    throw new KernelError('ESTALE', `dma-buf ${this.#components.dmabuf.inode} moved each time`, {
-      value: `${MAX_ROUNDS} attempts to get maps of ${this.#children.length} devices together`,
+    throw new KernelError('ESTALE', `dma-buf ${this.components.dmabuf.inode} moved each time`, {
+      value: `${MAX_ROUNDS} attempts to get maps of ${this.children.length} devices together`,
     })
   }
 
   /** Null: a child's map died while another's was waited for. */
-  *#collect(): Op<DmabufIoMap | null> {
+  protected *collect(): Op<DmabufIoMap | null> {
     const maps: DmabufIoMap[] = []
     try {
-      for (const child of this.#children) {
+      for (const child of this.children) {
         maps.push(child.tryGetMap() ?? (yield* child.getMap()))
       }
-      this.#refuseIfClosing()
+      this.refuseIfClosing()
     } catch (error) {
       putAll(maps)
       throw error
@@ -112,63 +115,76 @@ export class StackedToken implements DmabufToken, DmabufTokenParent, ListableTok
       putAll(maps)
       return raced
     }
-    this.#generations++
-    const map = new StackedMap(this.sizeBytes, this.#generations, maps)
+    this.generations++
+    const map = new StackedMap(this.sizeBytes, this.generations, maps)
     map.get()
-    this.#published = map
-    this.#components.stats.stackedMapsMade++
+    this.published = map
+    this.components.stats.stackedMapsMade++
     return map
   }
 
   childMapLost(): void {
-    if (this.#published?.hasDeadChild !== true) return
-    this.#components.stats.stackedMapsLost++
-    this.#unpublish()
+    if (this.published?.hasDeadChild !== true) return
+    this.components.stats.stackedMapsLost++
+    this.unpublish()
   }
 
-  #unpublish(): void {
-    const map = this.#published
+  protected unpublish(): void {
+    const map = this.published
     if (map === null) return
-    this.#published = null
+    this.published = null
     map.unpublish()
-    this.#parent?.childMapLost()
+    this.parent?.childMapLost()
+  }
+
+  /** The stacked device goes away. Its children are of no use to anybody else. */
+  deviceRemoved(): void {
+    this.removed = true
+    for (const child of this.children) child.deviceRemoved()
+  }
+
+  /** All children, one after the other: each waits for its own device. The first error is thrown afterwards. */
+  *detachDevice(): Op<void> {
+    this.deviceRemoved()
+    this.unpublish()
+    const errors = yield* eachInTurn(this.children, (child) => child.detachDevice())
+    if (errors.length > 0) throw errors[0]
   }
 
   /** All children, whatever becomes of one of them; the first error is thrown afterwards. */
   *release(): Op<void> {
-    if (this.#closing) {
-      yield* this.#released.wait()
+    if (this.closing) {
+      yield* this.released.wait()
       return
     }
-    this.#closing = true
-    this.#unpublish()
-    const errors = yield* releaseAll(this.#children)
-    const { stats, list } = this.#components
+    this.closing = true
+    this.unpublish()
+    const errors = yield* releaseAll(this.children)
+    const { stats, list } = this.components
     stats.tokensLive--
     list.remove(this)
-    this.#released.completeAll()
+    this.released.completeAll()
     if (errors.length > 0) throw errors[0]
   }
 
-  #refuseIfClosing(): void {
-    if (!this.#closing) return
-    const { inode } = this.#components.dmabuf
-    throw new KernelError('ENOENT', `the registration of dma-buf ${inode} was released`)
+  protected refuseIfClosing(): void {
+    if (this.closing) throw refusal(this.components.dmabuf, 'released')
+    if (this.removed) throw refusal(this.components.dmabuf, 'removed')
   }
 
   describe(): ListedTokenFields {
-    const map = this.#published
-    const { name, dmabuf } = this.#components
+    const map = this.published
+    const { name, dmabuf } = this.components
     return {
       id: this.id,
-      parent: this.#parent?.id ?? null,
+      parent: this.parent?.id ?? null,
       device: name,
       inode: dmabuf.inode,
       sizeBytes: this.sizeBytes,
       direction: dmaDirectionName(this.direction),
       policy: 'stacked',
-      state: this.#state,
-      generations: this.#generations,
+      state: this.state,
+      generations: this.generations,
       mapsLive: map === null ? 0 : 1,
       map:
         map === null
@@ -183,9 +199,9 @@ export class StackedToken implements DmabufToken, DmabufTokenParent, ListableTok
     }
   }
 
-  get #state(): TokenState {
-    if (this.#closing) return 'releasing'
-    return this.#published === null ? 'unmapped' : 'mapped'
+  protected get state(): TokenState {
+    if (this.closing) return 'releasing'
+    return this.published === null ? 'unmapped' : 'mapped'
   }
 }
 
@@ -195,10 +211,17 @@ function putAll(maps: readonly DmabufIoMap[]): void {
 
 /** What was thrown. */
 export function* releaseAll(tokens: readonly DmabufToken[]): Op<unknown[]> {
+  return yield* eachInTurn(tokens, (token) => token.release())
+}
+
+function* eachInTurn(
+  tokens: readonly DmabufToken[],
+  step: (token: DmabufToken) => Op<void>,
+): Op<unknown[]> {
   const errors: unknown[] = []
   for (const token of tokens) {
     try {
-      yield* token.release()
+      yield* step(token)
     } catch (error) {
       errors.push(error)
     }

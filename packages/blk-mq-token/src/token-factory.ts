@@ -10,11 +10,14 @@ import type {
 import type { DmaBuf } from '@iolayers/dma-buf'
 import type { Device, DmaDirection } from '@iolayers/dma-mapping'
 import type { Kernel, Op } from '@iolayers/kernel'
-import { type InvalidationPolicyName, invalidationPolicy } from './invalidation.ts'
+import { createInvalidationPolicies, type InvalidationPolicyName } from './invalidation.ts'
+import { MapGeneration } from './map-generation.ts'
 import { releaseAll, StackedToken } from './stacked-token.ts'
 import { createStats, type DmabufTokenStats } from './stats.ts'
-import { Token, type TokenTracepoints } from './token.ts'
+import { Token } from './token.ts'
+import type { TokenTracepoints } from './token-contract.ts'
 import { TokenList } from './token-list.ts'
+import type { TokenParts } from './token-parts.ts'
 import { createTokenSource, type ListableToken, type TokenSource } from './token-source.ts'
 
 const DEFAULT_TIMEOUT_NS = 30e9
@@ -30,6 +33,8 @@ export interface TokenFactoryComponents {
   readonly kernel: Kernel
   /** Where drain fences get their contexts: the dma-buf core that the buffers come from. */
   readonly fences: { fenceContextAlloc(count: number): number }
+  /** What tokens are made of, where one step of theirs is to be another; see the entry `parts`. */
+  readonly parts?: TokenParts
 }
 
 /** Makes tokens, and counts what they do. */
@@ -48,11 +53,14 @@ export function createDmabufTokenFactory(
   components: TokenFactoryComponents,
   init: TokenFactoryInit = {},
 ): CountingTokenFactory {
-  const { kernel, fences } = components
+  const { kernel, fences, parts = {} } = components
+  const TokenClass = parts.token ?? Token
+  const StackedClass = parts.stacked ?? StackedToken
+  const Generation = parts.generation ?? MapGeneration
+  const policies = { ...createInvalidationPolicies(), ...parts.policies }
   const stats = createStats()
   const trace = createTracepoints(kernel)
   const policyName = init.policy ?? 'fence'
-  const policy = invalidationPolicy(policyName)
   const list = new TokenList<ListableToken>()
   const timeoutNs = init.timeoutNs ?? DEFAULT_TIMEOUT_NS
   const allocFenceContext = (): number => fences.fenceContextAlloc(1)
@@ -60,9 +68,9 @@ export function createDmabufTokenFactory(
     stats,
     source: createTokenSource(list),
     *create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
-      return new Token(
-        { kernel, device, dmabuf, stats, trace, allocFenceContext, list },
-        { direction, policy, policyName, timeoutNs },
+      return new TokenClass(
+        { kernel, device, dmabuf, stats, trace, allocFenceContext, list, Generation },
+        { direction, policy: policies[policyName], policyName, timeoutNs },
       )
     },
     *createStacked(
@@ -78,7 +86,7 @@ export function createDmabufTokenFactory(
         yield* releaseAll(children)
         throw error
       }
-      return new StackedToken({ kernel, stats, list, name, dmabuf }, children, direction)
+      return new StackedClass({ kernel, stats, list, name, dmabuf }, children, direction)
     },
   }
 }

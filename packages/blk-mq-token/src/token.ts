@@ -8,50 +8,27 @@ import type { DmabufIoMap, DmabufToken, DmabufTokenParent } from '@iolayers/bloc
 import { type DmaBuf, type DmaBufAttachment, DmaResvUsage } from '@iolayers/dma-buf'
 import {
   buildDmaSegmentTable,
-  type Device,
   type DmaDirection,
+  type DmaSegmentTable,
   dmaDirectionName,
   type SgTable,
 } from '@iolayers/dma-mapping'
-import {
-  assert,
-  Completion,
-  type Kernel,
-  KernelError,
-  type Op,
-  type Tracepoint,
-} from '@iolayers/kernel'
-import type { InvalidationPolicy, InvalidationPolicyName } from './invalidation.ts'
-import { type GenerationOwner, MapGeneration } from './map-generation.ts'
+import { assert, Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import type { InvalidationContext } from './invalidation.ts'
+import type { GenerationOwner, MapGeneration } from './map-generation.ts'
 import type { DmabufTokenStats } from './stats.ts'
-import type { TokenList } from './token-list.ts'
+import {
+  interrupted,
+  refusal,
+  type TokenComponents,
+  type TokenInit,
+  timedOut,
+} from './token-contract.ts'
 import type { ListableToken, ListedTokenFields, TokenState } from './token-source.ts'
 
-export interface TokenTracepoints {
-  readonly mapCreate: Tracepoint
-  readonly mapInvalidate: Tracepoint
-  readonly mapDrained: Tracepoint
-  readonly mapUnmap: Tracepoint
-}
-
-export interface TokenComponents {
-  readonly kernel: Kernel
-  readonly device: Device
-  readonly dmabuf: DmaBuf
-  readonly stats: DmabufTokenStats
-  readonly trace: TokenTracepoints
-  readonly allocFenceContext: () => number
-  /** Where it is to be found until it is released. */
-  readonly list: TokenList<ListableToken>
-}
-
-export interface TokenInit {
-  readonly direction: DmaDirection
-  readonly policy: InvalidationPolicy
-  readonly policyName: InvalidationPolicyName
-  readonly timeoutNs: number
-}
-
+/**
+ * A registration. Its protected methods are the steps that the hazards of the published designs name, each to be replaced by itself.
+ */
 export class Token implements DmabufToken, GenerationOwner, ListableToken {
   readonly kernel: Kernel
   readonly dmabuf: DmaBuf
@@ -59,19 +36,22 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
   readonly direction: DmaDirection
   readonly stats: DmabufTokenStats
   readonly id: number
-  readonly #components: TokenComponents
-  readonly #policy: InvalidationPolicy
-  readonly #policyName: InvalidationPolicyName
-  readonly #timeoutNs: number
-  readonly #released: Completion
+  protected readonly components: TokenComponents
+  protected readonly init: TokenInit
+  protected readonly released: Completion
+  protected readonly detached: Completion
   /** Killed generations that may still have DMA in flight. */
-  readonly #undrained: Set<MapGeneration>
-  /** Generations that are still mapped, oldest first. */
-  readonly #mapped: Set<MapGeneration>
-  #published: MapGeneration | null
-  #generations: number
-  #parent: DmabufTokenParent | null
-  #closing: boolean
+  protected readonly undrained: Set<MapGeneration>
+  /** Generations that are still mapped, oldest first. Each pins the token. */
+  protected readonly mapped: Set<MapGeneration>
+  protected published: MapGeneration | null
+  protected generations: number
+  protected parent: DmabufTokenParent | null
+  /** Its owner has released it, or is about to. */
+  protected closing: boolean
+  /** Its device is gone, or is about to be. */
+  protected removed: boolean
+  protected detaching: boolean
 
   constructor(components: TokenComponents, init: TokenInit) {
     this.kernel = components.kernel
@@ -79,65 +59,27 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
     this.direction = init.direction
     this.stats = components.stats
     this.id = components.list.nextId()
-    this.#components = components
-    this.#policy = init.policy
-    this.#policyName = init.policyName
-    this.#timeoutNs = init.timeoutNs
-    this.#released = new Completion(this.kernel.scheduler, 'dmabuf token release')
-    this.#undrained = new Set()
-    this.#mapped = new Set()
-    this.#published = null
-    this.#generations = 0
-    this.#parent = null
-    this.#closing = false
-    this.attachment = components.dmabuf.dynamicAttach(components.device, {
-      allowPeer2peer: true,
-      // Drivers sync the bytes of every request themselves, before and after it.
-      skipCpuSync: true,
-      invalidateMappings: () => this.#invalidate(),
-    })
-    this.dmabuf.get()
+    this.components = components
+    this.init = init
+    this.released = new Completion(this.kernel.scheduler, 'dmabuf token release')
+    this.detached = new Completion(this.kernel.scheduler, 'dmabuf token detach')
+    this.undrained = new Set()
+    this.mapped = new Set()
+    this.published = null
+    this.generations = 0
+    this.parent = null
+    this.closing = false
+    this.removed = false
+    this.detaching = false
+    this.attachment = this.attachBuffer()
     this.stats.tokens++
     this.stats.tokensLive++
     components.list.add(this)
   }
 
   setParent(parent: DmabufTokenParent): void {
-    assert(this.#parent === null, 'a token is part of one other at most')
-    this.#parent = parent
-  }
-
-  describe(): ListedTokenFields {
-    const map = this.#published
-    return {
-      id: this.id,
-      parent: this.#parent?.id ?? null,
-      device: this.#components.device.name,
-      inode: this.dmabuf.inode,
-      sizeBytes: this.sizeBytes,
-      direction: dmaDirectionName(this.direction),
-      policy: this.#policyName,
-      state: this.#state,
-      generations: this.#generations,
-      mapsLive: this.#mapped.size,
-      map:
-        map === null
-          ? null
-          : {
-              generation: map.generation,
-              refs: map.refs,
-              active: map.active,
-              segments: map.segmentCount,
-              granuleBytes: 2 ** map.granuleShift,
-            },
-    }
-  }
-
-  get #state(): TokenState {
-    if (this.#closing) return 'releasing'
-    if (this.#published !== null) return 'mapped'
-    if (this.#undrained.size > 0) return 'draining'
-    return this.#mapped.size > 0 ? 'unmapping' : 'unmapped'
+    assert(this.parent === null, 'a token is part of one other at most')
+    this.parent = parent
   }
 
   get sizeBytes(): number {
@@ -148,7 +90,7 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
     const { rcu, scheduler } = this.kernel
     rcu.readLock()
     try {
-      const map = this.#published
+      const map = this.lookUp()
       if (map === null) return null
       if (scheduler.exploring) scheduler.choicePoint('dmabuf map: looked up, not yet referenced')
       return map.tryGet() ? map : null
@@ -161,150 +103,293 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
   *getMap(): Op<DmabufIoMap> {
     const present = this.tryGetMap()
     if (present !== null) return present
-    const map = yield* this.#makeMap()
-    yield* this.#waitForOlder(map)
+    const map = yield* this.makeMap()
+    try {
+      yield* this.waitForOlder(map)
+    } catch (error) {
+      map.put()
+      throw error
+    }
     return map
   }
 
-  *#makeMap(): Op<MapGeneration> {
+  deviceRemoved(): void {
+    this.removed = true
+  }
+
+  *detachDevice(): Op<void> {
+    this.deviceRemoved()
+    yield* this.endDma()
+  }
+
+  /** The order is the point: no new map, no map, no DMA, no mapping, no attachment, no buffer (H11, H12, H14). */
+  *release(): Op<void> {
+    if (this.closing) {
+      yield* this.released.wait()
+      return
+    }
+    this.closing = true
+    try {
+      yield* this.endDma()
+    } finally {
+      this.dmabuf.put()
+      this.stats.tokensLive--
+      this.components.list.remove(this)
+      this.released.completeAll()
+    }
+  }
+
+  /** Attaches before anything is taken that a refusal would leave behind (H13). Dynamic: the exporter may move the buffer at any time. */
+  protected attachBuffer(): DmaBufAttachment {
+    const { dmabuf, device } = this.components
+    const attachment = dmabuf.dynamicAttach(device, {
+      allowPeer2peer: true,
+      // Drivers sync the bytes of every request themselves, before and after it.
+      skipCpuSync: true,
+      invalidateMappings: () => this.invalidate(),
+    })
+    dmabuf.get()
+    return attachment
+  }
+
+  /** In an RCU section: what is found may be gone from here on, but not freed (H5). */
+  protected lookUp(): MapGeneration | null {
+    return this.removed ? null : this.published
+  }
+
+  /** One map for any number of callers. The lock is let go on every way out (H4), and after the map was published (H2). */
+  protected *makeMap(): Op<MapGeneration> {
     const { resv } = this.dmabuf
+    this.refuseIfClosing()
     if ((yield* resv.lockInterruptible(null)) !== 0) throw interrupted('the reservation lock')
     try {
-      this.#refuseIfClosing()
-      const raced = this.#published
-      if (raced?.tryGet()) return raced
-      yield* this.#waitForExporter()
-      this.#refuseIfClosing()
-      const map = yield* this.#mapBuffer()
-      // Counted and published before the lock is let go: an exporter that takes it next finds the map and can kill it.
+      const raced = this.takeRaced()
+      if (raced !== null) return raced
+      yield* this.waitForExporter()
+      const map = yield* this.mapBuffer()
+      const { scheduler } = this.kernel
+      if (scheduler.exploring) scheduler.choicePoint('dmabuf map: mapped, not yet published')
       map.get()
-      this.#mapped.add(map)
-      this.#published = map
-      this.stats.mapsMade++
-      this.stats.mapsLive++
+      this.publish(map)
       return map
     } finally {
       resv.unlock()
     }
   }
 
-  /** The exporter's own moves carry KERNEL fences; mapping before they are done would name pages that are still being filled. */
-  *#waitForExporter(): Op<void> {
-    const left = yield* this.dmabuf.resv.waitTimeout(DmaResvUsage.KERNEL, true, this.#timeoutNs)
-    if (left > 0) return
-    if (left < 0) throw interrupted("the exporter's fences")
-    throw new KernelError(
-      'ETIME',
-      `the exporter of dma-buf ${this.dmabuf.inode} did not finish within ${this.#timeoutNs} ns`,
-      { value: this.#timeoutNs },
-    )
+  /** Lock held. What somebody else published while this one waited for the lock (R6). */
+  protected takeRaced(): MapGeneration | null {
+    this.refuseIfClosing()
+    return this.published?.tryGet() ? this.published : null
   }
 
-  *#mapBuffer(): Op<MapGeneration> {
-    const { device, allocFenceContext, trace } = this.#components
+  /**
+   * Lock held. The exporter's own moves carry KERNEL fences; mapping before they are done would name pages that are still being filled. No other class:
+   * who must signal those may want this lock (F5). A wait that ran out is an error, not a success (F8).
+   */
+  protected *waitForExporter(): Op<void> {
+    const { timeoutNs } = this.init
+    const left = yield* this.dmabuf.resv.waitTimeout(DmaResvUsage.KERNEL, true, timeoutNs)
+    if (left > 0) return
+    if (left < 0) throw interrupted("the exporter's fences")
+    throw timedOut(`the exporter of dma-buf ${this.dmabuf.inode} did not finish`, timeoutNs)
+  }
+
+  /** Lock held. Every failure after the mapping takes it back (H3). */
+  protected *mapBuffer(): Op<MapGeneration> {
+    this.refuseIfClosing()
     const table = yield* this.dmabuf.mapAttachment(this.attachment, this.direction)
     try {
-      const segments = this.#segmentsOf(table, device)
-      const map = new MapGeneration(this, table, segments, {
-        generation: ++this.#generations,
-        fenceContext: allocFenceContext(),
-      })
-      if (trace.mapCreate.enabled) {
-        trace.mapCreate.emit(this.dmabuf.inode, map.generation, segments.count, map.granuleShift)
-      }
-      return map
+      // The exporter may have slept, and the device have gone meanwhile.
+      this.refuseIfClosing()
+      const segments = buildDmaSegmentTable(table, this.components.device.maxSegmentSizeBytes)
+      this.checkSegments(segments)
+      return this.makeGeneration(table, segments)
     } catch (error) {
-      this.dmabuf.unmapAttachment(this.attachment, table, this.direction)
+      this.undoMap(table)
       throw error
     }
   }
 
-  #segmentsOf(table: SgTable, device: Device): ReturnType<typeof buildDmaSegmentTable> {
-    const segments = buildDmaSegmentTable(table, device.maxSegmentSizeBytes)
-    if (segments.totalBytes === this.dmabuf.sizeBytes) return segments
+  protected undoMap(table: SgTable): void {
+    this.dmabuf.unmapAttachment(this.attachment, table, this.direction)
+  }
+
+  /** Whoever indexes by the buffer's size would read beyond a shorter table (H7). */
+  protected checkSegments({ totalBytes }: DmaSegmentTable): void {
+    const { sizeBytes } = this.dmabuf
+    if (totalBytes === sizeBytes) return
     throw new KernelError(
       'EINVAL',
-      `the exporter mapped ${segments.totalBytes} bytes of a dma-buf of ${this.dmabuf.sizeBytes}`,
-      { value: segments.totalBytes, accepted: `exactly ${this.dmabuf.sizeBytes}` },
+      `the exporter mapped ${totalBytes} bytes of a dma-buf of ${sizeBytes}`,
+      { value: totalBytes, accepted: `exactly ${sizeBytes}` },
     )
   }
 
-  /** With no lock and no `active` held. Bounds the number of generations that are mapped at once. */
-  *#waitForOlder(map: MapGeneration): Op<void> {
-    for (const older of [...this.#mapped]) {
-      if (older.generation < map.generation) yield* older.unmapped.wait()
+  protected makeGeneration(table: SgTable, segments: DmaSegmentTable): MapGeneration {
+    const { Generation, trace } = this.components
+    const fenceContext = this.fenceContextFor()
+    const map = new Generation(this, table, segments, {
+      generation: ++this.generations,
+      fenceContext,
+    })
+    if (trace.mapCreate.enabled) {
+      trace.mapCreate.emit(this.dmabuf.inode, map.generation, segments.count, map.granuleShift)
+    }
+    return map
+  }
+
+  /** A context of its own: two generations may have DMA in flight, and a reservation object keeps one fence per context (F9). */
+  protected fenceContextFor(): number {
+    return this.components.allocFenceContext()
+  }
+
+  /** Lock held: an exporter that takes it next finds the map, counted, and can kill it (H2). */
+  protected publish(map: MapGeneration): void {
+    assert(this.published === null, 'a token has one published map at most')
+    this.mapped.add(map)
+    this.published = map
+    this.stats.mapsMade++
+    this.stats.mapsLive++
+  }
+
+  /**
+   * With no lock and no `active` held, so that neither an exporter nor a release has to wait for this (D4). Bounds the number of generations that are
+   * mapped at once.
+   */
+  protected *waitForOlder(map: MapGeneration): Op<void> {
+    const { timeoutNs } = this.init
+    for (const older of [...this.mapped]) {
+      if (older.generation >= map.generation) continue
+      const left = yield* older.unmapped.waitInterruptibleTimeout(timeoutNs)
+      if (left > 0) continue
+      if (left < 0) throw interrupted('the end of an older map')
+      throw timedOut(`an older map of dma-buf ${this.dmabuf.inode} did not end`, timeoutNs)
     }
   }
 
-  /** The exporter holds the reservation lock. */
-  *#invalidate(): Op<void> {
-    const lost = this.#published !== null
-    yield* this.#killPublished()
+  /** What the exporter calls, with the reservation lock held. */
+  protected *invalidate(): Op<void> {
+    const lost = this.published !== null
+    yield* this.killPublished()
     if (lost) this.stats.mapsLost++
   }
 
-  *#killPublished(): Op<void> {
-    const map = this.#published
-    const context = { undrained: this.#undrained, stats: this.stats }
+  /** Lock held. Unpublish, then kill: a lookup finds a map that can be used, or none. */
+  protected *killPublished(): Op<void> {
+    const map = this.published
     if (map === null) {
-      // A release may have killed the last map under `drain`, with DMA still in flight and no fence to say so.
-      for (const generation of [...this.#undrained]) {
-        if (!generation.hasFence) yield* generation.drained.wait()
-      }
+      yield* this.waitForUnfenced()
       return
     }
-    this.#published = null
-    this.#undrained.add(map)
-    const { mapInvalidate } = this.#components.trace
+    this.published = null
+    this.undrained.add(map)
+    const { mapInvalidate } = this.components.trace
     if (mapInvalidate.enabled) mapInvalidate.emit(this.dmabuf.inode, map.generation)
-    yield* this.#policy(map, context)
+    const { scheduler } = this.kernel
+    if (scheduler.exploring) scheduler.choicePoint('dmabuf map: unpublished, not yet killed')
+    const context: InvalidationContext = { undrained: this.undrained, stats: this.stats }
+    yield* this.init.policy.invalidate(map, context)
   }
 
-  *release(): Op<void> {
-    if (this.#closing) {
-      yield* this.#released.wait()
+  /** Lock held. A release may have killed the last map under `drain`, with DMA still in flight and no fence to say so. */
+  protected *waitForUnfenced(): Op<void> {
+    for (const map of [...this.undrained]) {
+      if (!map.hasFence) yield* map.drained.wait()
+    }
+  }
+
+  /** Once, whoever asks first: the device's DMA, its mappings and its attachment end here. */
+  protected *endDma(): Op<void> {
+    if (this.detaching) {
+      yield* this.detached.wait()
       return
     }
-    this.#closing = true
+    this.detaching = true
+    try {
+      yield* this.killUnderLock()
+      yield* this.waitForMaps()
+      this.detach()
+    } finally {
+      this.detached.completeAll()
+    }
+  }
+
+  /** With the lock, so that a map that is being made is published before, and killed here, or refused after. */
+  protected *killUnderLock(): Op<void> {
     const { resv } = this.dmabuf
     yield* resv.lock(null)
     try {
-      yield* this.#killPublished()
+      yield* this.killPublished()
     } finally {
       resv.unlock()
     }
-    for (const map of [...this.#mapped]) yield* map.unmapped.wait()
-    assert(this.#mapped.size === 0, 'a map was published after its token was released')
-    this.dmabuf.detach(this.attachment)
-    this.dmabuf.put()
-    this.stats.tokensLive--
-    this.#components.list.remove(this)
-    this.#released.completeAll()
   }
 
-  #refuseIfClosing(): void {
-    if (!this.#closing) return
-    throw new KernelError('ENOENT', `the registration of dma-buf ${this.dmabuf.inode} was released`)
+  /** Until they are unmapped, not only drained: the work that unmaps them uses the token (H9). */
+  protected *waitForMaps(): Op<void> {
+    for (const map of [...this.mapped]) yield* map.unmapped.wait()
+    assert(this.mapped.size === 0, 'a map was published after its token was released')
+  }
+
+  protected detach(): void {
+    this.dmabuf.detach(this.attachment)
+  }
+
+  /** A map made after this would outlive the registration, or name a device that is gone (H14, H15). */
+  protected refuseIfClosing(): void {
+    if (this.closing) throw refusal(this.dmabuf, 'released')
+    if (this.removed) throw refusal(this.dmabuf, 'removed')
   }
 
   generationKilled(): void {
-    this.#parent?.childMapLost()
+    this.parent?.childMapLost()
   }
 
   generationDrained(map: MapGeneration): void {
-    this.#undrained.delete(map)
-    const { mapDrained } = this.#components.trace
+    this.undrained.delete(map)
+    const { mapDrained } = this.components.trace
     if (mapDrained.enabled) mapDrained.emit(this.dmabuf.inode, map.generation)
   }
 
   generationUnmapped(map: MapGeneration): void {
-    this.#mapped.delete(map)
+    this.mapped.delete(map)
     this.stats.mapsLive--
-    const { mapUnmap } = this.#components.trace
+    const { mapUnmap } = this.components.trace
     if (mapUnmap.enabled) mapUnmap.emit(this.dmabuf.inode, map.generation)
+  }
+
+  describe(): ListedTokenFields {
+    const map = this.published
+    return {
+      id: this.id,
+      parent: this.parent?.id ?? null,
+      device: this.components.device.name,
+      inode: this.dmabuf.inode,
+      sizeBytes: this.sizeBytes,
+      direction: dmaDirectionName(this.direction),
+      policy: this.init.policyName,
+      state: this.state,
+      generations: this.generations,
+      mapsLive: this.mapped.size,
+      map: map === null ? null : describeMap(map),
+    }
+  }
+
+  protected get state(): TokenState {
+    if (this.closing) return 'releasing'
+    if (this.published !== null) return 'mapped'
+    if (this.undrained.size > 0) return 'draining'
+    return this.mapped.size > 0 ? 'unmapping' : 'unmapped'
   }
 }
 
-function interrupted(what: string): KernelError {
-  return new KernelError('ERESTARTSYS', `interrupted by a signal while waiting for ${what}`)
+function describeMap(map: MapGeneration): NonNullable<ListedTokenFields['map']> {
+  return {
+    generation: map.generation,
+    refs: map.refs,
+    active: map.active,
+    segments: map.segmentCount,
+    granuleBytes: 2 ** map.granuleShift,
+  }
 }

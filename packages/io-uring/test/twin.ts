@@ -98,6 +98,10 @@ export class TwinToken implements DmabufToken {
     while (this.maps.some((map) => map.refs > 0)) yield* yieldNow(this.#twin.kernel.scheduler)
   }
   setParent(): void {}
+  deviceRemoved(): void {}
+  *detachDevice(): Op<void> {
+    this.invalidate()
+  }
 }
 
 /** How one attempt goes. */

@@ -221,6 +221,8 @@ describe('a stacked token', () => {
           getMap: () => token.getMap(),
           setParent: (parent: DmabufTokenParent) => token.setParent(parent),
           release,
+          deviceRemoved: () => token.deviceRemoved(),
+          detachDevice: () => token.detachDevice(),
         }
       },
     }
@@ -283,6 +285,8 @@ describe('a stacked token', () => {
           },
           setParent: (parent: DmabufTokenParent) => token.setParent(parent),
           release: () => token.release(),
+          deviceRemoved: () => token.deviceRemoved(),
+          detachDevice: () => token.detachDevice(),
         }
       },
     }

@@ -44,12 +44,23 @@ export interface DmabufToken {
   tryGetMap(): DmabufIoMap | null
   /**
    * The live map, made where none is there, with a reference on `refs` for the caller. Throws KernelError: ETIME when
-   * the exporter's fences took too long, ERESTARTSYS when a signal came, ENOENT after release, ENOMEM, ESTALE when a stacked
-   * token could not get live maps of all of its children, or what the exporter or the driver said.
+   * the exporter's fences or an older map's end took too long, ERESTARTSYS when a signal came, ENOENT after release, ENODEV when the
+   * device is gone, ENOMEM, ESTALE when a stacked token could not get live maps of all of its children, or what the exporter or the driver said.
    */
   getMap(): Op<DmabufIoMap>
   /** Idempotent. Returns when the last DMA is over and the buffer is unmapped and detached. */
   release(): Op<void>
+  /**
+   * The device goes away for good: no map is made or found from now on. Kills nothing, since that takes the reservation lock: whoever calls this
+   * ends the device's DMA, and then calls `detachDevice`. Idempotent; neither sleeps nor allocates. The registration stays until it is released.
+   */
+  deviceRemoved(): void
+  /**
+   * What a driver calls when its device can do no DMA any more and every request has given `active` back: kills the map, waits until it is unmapped and
+   * detaches the device from the buffer. Implies `deviceRemoved`. Idempotent, and safe beside a release or an invalidation. Afterwards the token needs
+   * its device no more, and `release`, which is still its owner's to call, waits for nothing.
+   */
+  detachDevice(): Op<void>
   /** Called once, before the first map is made, by whoever makes a token of this one and others. */
   setParent(parent: DmabufTokenParent): void
 }
