@@ -11,6 +11,7 @@ export {
 } from './assert.ts'
 export type { Signalling, SignallingCookie } from './debug/signalling.ts'
 export { StackTrace } from './debug/stack.ts'
+export type { ExecutionWatch, WatchedFence } from './debug/watch.ts'
 export { Errno, type ErrnoName, errnoName } from './errno.ts'
 export { Ability } from './fs/ability.ts'
 export { createFdTable, type FdTable } from './fs/fd-table.ts'

@@ -39,6 +39,8 @@ export interface Signalling {
   mightLock(what: string): void
   /** A fence may be waited for here. @see drivers/dma-buf/dma-fence.c __dma_fence_might_wait */
   mightWait(what: string): void
+  /** The name of the innermost section that `task` has open, or with null the atomic context; null when there is none. */
+  openIn(task: Task | null): string | null
   /** A moment in the order of things: larger than every stamp before it; always 0 without checked mode. */
   stamp(): number
 }
@@ -56,6 +58,7 @@ const idle: Signalling = Object.freeze({
   mightAlloc: () => {},
   mightLock: () => {},
   mightWait: () => {},
+  openIn: () => null,
   stamp: () => 0,
 })
 
@@ -106,6 +109,10 @@ class CheckedSignalling implements Signalling {
 
   mightWait(what: string): void {
     this.#refuse('a fence is waited for', what)
+  }
+
+  openIn(task: Task | null): string | null {
+    return (task === null ? this.#atomic : this.#ofTasks.get(task))?.name ?? null
   }
 
   stamp(): number {

@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { AssertionFailure } from '../assert.ts'
+import type { ExecutionWatch } from '../debug/watch.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
 import type { Scheduler, SpawnInit } from './scheduler.ts'
@@ -18,6 +19,7 @@ import { TimerHeap } from './timer-heap.ts'
  */
 export abstract class SchedulerCore implements Scheduler {
   current: Task | null = null
+  watch: ExecutionWatch | null = null
   abstract readonly exploring: boolean
   protected readonly timers: TimerHeap = new TimerHeap()
   protected readonly tasks: Set<Task> = new Set()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import type { ExecutionWatch } from '../debug/watch.ts'
 import type { DeferredCall } from './deferred-call.ts'
 import type { Op } from './op.ts'
 import type { Task } from './task.ts'
@@ -21,6 +22,8 @@ export type UnhandledHook = (error: unknown, source: string) => void
 export interface Scheduler {
   /** The task that runs now; null in a deferred call, a timer, or outside. */
   readonly current: Task | null
+  /** Who hears of locks, fences and work; null unless a checker does. */
+  watch: ExecutionWatch | null
   /** Makes a task, ready to run. An error that it throws goes to whoever joins it. */
   spawn<T>(name: string, op: Op<T>, init?: SpawnInit): Task<T>
   /** The public edge: spawns a task and promises its outcome. */

@@ -36,6 +36,7 @@ export class Mutex implements Park {
   tryLock(): boolean {
     if (this.#owner !== null) return false
     this.#owner = currentTask(this.#scheduler)
+    this.#scheduler.watch?.lockTaken(this, null, this.#owner)
     return true
   }
 
@@ -54,14 +55,18 @@ export class Mutex implements Park {
       this.#owner === this.#scheduler.current,
       'a mutex was unlocked by another than its holder',
     )
+    this.#scheduler.watch?.lockDropped(this, this.#owner)
     const task = this.#waiters.shift()
     this.#owner = task
-    if (task !== null) this.#scheduler.wake(task)
+    if (task === null) return
+    this.#scheduler.watch?.lockTaken(this, null, task)
+    this.#scheduler.wake(task)
   }
 
   *#lock(interruptible: boolean): Op<boolean> {
     const task = currentTask(this.#scheduler)
     assert(this.#owner !== task, 'a task locks a mutex that it holds')
+    this.#scheduler.watch?.lockWanted(this, null)
     if (this.#scheduler.exploring) yield* yieldNow(this.#scheduler)
     if (this.tryLock()) return true
     this.#waiters.pushLast(task.wait)

@@ -79,6 +79,7 @@ export class WwMutex implements Park {
   unlock(): void {
     assert(this.#owner !== null, 'a ww_mutex was unlocked that nobody held')
     assert(this.heldByCurrent, 'a ww_mutex was unlocked by another than its holder')
+    this.#scheduler.watch?.lockDropped(this, this.#owner)
     if (this.#ctx !== null) this.#ctx.acquired--
     this.#owner = null
     this.#ctx = null
@@ -93,6 +94,7 @@ export class WwMutex implements Park {
     if (this.#scheduler.exploring) yield* yieldNow(this.#scheduler)
     if (ctx !== null && this.#ctx === ctx) return -Errno.EALREADY
     assert(this.#owner !== task, 'a task locks a ww_mutex that it holds')
+    this.#scheduler.watch?.lockWanted(this, ctx)
     if (this.tryLock(ctx)) return 0
     const waiter: Waiter = { task, ctx }
     this.#enqueue(waiter)
@@ -129,6 +131,7 @@ export class WwMutex implements Park {
   #take(task: Task, ctx: WwAcquireCtx | null): void {
     this.#owner = task
     this.#ctx = ctx
+    this.#scheduler.watch?.lockTaken(this, ctx, task)
     if (ctx === null) return
     ctx.acquired++
     ctx.contending = null

@@ -5,7 +5,7 @@
 // blocked, a queue with a rescuer still gets on: work on the way to freeing memory always finds somebody.
 
 import { assert } from '../assert.ts'
-import type { Op } from '../sched/op.ts'
+import type { Blocker, Op } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import type { Task } from '../sched/task.ts'
 import { WaitQueue } from '../sync/wait-queue.ts'
@@ -55,6 +55,8 @@ export function createWorkQueue(components: WorkQueueComponents, init: WorkQueue
 class Queue implements WorkQueue, ItemOwner {
   readonly name: string
   readonly hasRescuer: boolean
+  readonly what: string
+  readonly anyOf = true
   begun = 0
   rescued = 0
   readonly #scheduler: Scheduler
@@ -74,22 +76,23 @@ class Queue implements WorkQueue, ItemOwner {
     assert(init.maxActive > 0, 'a work queue that does nothing')
     const { name, maxActive } = init
     this.name = name
+    this.what = `work queue ${name}`
     this.hasRescuer = init.rescuer === true
     this.#scheduler = components.scheduler
     this.#ownsPool = components.workers === undefined
     this.#pool =
       components.workers ?? new WorkerPool(components.scheduler, { name, workersMax: maxActive })
     this.#maxActive = maxActive
-    this.#done = new WaitQueue(components.scheduler, `work queue ${name} to get on`)
+    this.#done = new WaitQueue(components.scheduler, `${this.what} to get on`, this)
     this.#mayday = new WaitQueue(components.scheduler, `a mayday of ${name}`)
   }
 
   queue(item: WorkItem): boolean {
     assert(!this.#destroyed, 'work was queued on a work queue that has ended')
     if (item.pending || item.cancelling > 0) return false
-    assert(!item.running || item.owner === this, 'an item moved to another queue while it ran')
+    assert(!item.running || item.home === this, 'an item moved to another queue while it ran')
     item.pending = true
-    item.owner = this
+    item.home = this
     item.pendingEpoch = this.#epoch
     this.#epoch.count++
     if (!item.running) this.#insert(item)
@@ -101,12 +104,13 @@ class Queue implements WorkQueue, ItemOwner {
     if (ended(epoch)) return
     this.#refuseSelf()
     this.#epoch = { count: 0, before: epoch }
+    this.#scheduler.watch?.workWaited(this)
     yield* this.#done.waitEvent(() => ended(epoch))
   }
 
   cancel(item: WorkItem): boolean {
     if (!item.pending) return false
-    assert(item.owner === this, 'an item was cancelled on a queue that it is not on')
+    assert(item.home === this, 'an item was cancelled on a queue that it is not on')
     item.pending = false
     this.#settle(item.pendingEpoch)
     item.pendingEpoch = null
@@ -120,8 +124,9 @@ class Queue implements WorkQueue, ItemOwner {
   *cancelSync(item: WorkItem): Op<boolean> {
     const wasPending = this.cancel(item)
     if (!item.running) return wasPending
-    assert(item.owner === this, 'an item was cancelled on a queue that it is not on')
+    assert(item.home === this, 'an item was cancelled on a queue that it is not on')
     assert(item.worker !== this.#scheduler.current, 'a work item waits for its own end')
+    this.#scheduler.watch?.workWaited(item)
     item.cancelling++
     try {
       yield* this.#done.waitEvent(() => !item.running)
@@ -159,6 +164,20 @@ class Queue implements WorkQueue, ItemOwner {
     this.#settle(epoch)
   }
 
+  blockers(): readonly Blocker[] {
+    const next = this.#inactive.first
+    return next === null ? this.#activeBlockers() : [...this.#activeBlockers(), next]
+  }
+
+  blockersOf(item: WorkItem): readonly Blocker[] {
+    if (!this.#pool.holds(item)) return this.#activeBlockers()
+    const { busy } = this.#pool
+    if (!this.hasRescuer || busy.length === 0) return busy
+    // It comes sooner or later, unless it is at something itself.
+    const rescuer = this.#busyRescuer
+    return rescuer === null ? [] : [...busy, rescuer]
+  }
+
   rescue(): void {
     this.#maydayCalled = true
     if (this.#rescuer === null) {
@@ -167,6 +186,17 @@ class Queue implements WorkQueue, ItemOwner {
       })
     }
     this.#mayday.wakeUp()
+  }
+
+  get #busyRescuer(): Task | null {
+    return this.#rescuer?.working === this ? this.#rescuer : null
+  }
+
+  /** What the items that may be done now wait for. */
+  #activeBlockers(): readonly Blocker[] {
+    const found = this.#pool.blockersOf(this)
+    const rescuer = this.#busyRescuer
+    return rescuer === null ? found : [...found, rescuer]
   }
 
   #insert(item: WorkItem): void {

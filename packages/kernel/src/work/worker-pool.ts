@@ -2,9 +2,10 @@
 // Copyright 2026 The iolayers authors
 
 import { assert } from '../assert.ts'
-import type { Op } from '../sched/op.ts'
+import type { Blocker, Op } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import { currentTask } from '../sched/sleep.ts'
+import type { Task } from '../sched/task.ts'
 import { Timer } from '../sched/timer.ts'
 import { WaitQueue } from '../sync/wait-queue.ts'
 import { type ItemOwner, type WorkItem, WorkList } from './work-item.ts'
@@ -28,7 +29,7 @@ export class WorkerPool {
   readonly #work: WaitQueue
   readonly #wanted: () => boolean
   readonly #mayday: Timer
-  #workers = 0
+  readonly #tasks: Task[] = []
   #idle = 0
   /** Items that wait here and whose queue has a rescuer. */
   #rescuable = 0
@@ -46,18 +47,18 @@ export class WorkerPool {
 
   /** Workers made so far. */
   get workers(): number {
-    return this.#workers
+    return this.#tasks.length
   }
 
   add(item: WorkItem): void {
     this.#list.push(item)
-    if (item.owner?.hasRescuer === true) this.#rescuable++
+    if (item.home?.hasRescuer === true) this.#rescuable++
     this.#kick()
   }
 
   remove(item: WorkItem): void {
     this.#list.remove(item)
-    if (item.owner?.hasRescuer !== true) return
+    if (item.home?.hasRescuer !== true) return
     this.#rescuable--
     if (this.#rescuable === 0) this.#mayday.cancel()
   }
@@ -70,9 +71,23 @@ export class WorkerPool {
   /** Takes the first item of one queue: the rescuer's way past the workers. */
   takeOf(owner: ItemOwner): WorkItem | null {
     let item = this.#list.first
-    while (item !== null && item.owner !== owner) item = item.next
+    while (item !== null && item.home !== owner) item = item.next
     if (item !== null) this.remove(item)
     return item
+  }
+
+  /** The workers, when none is free and no more can be made. */
+  get busy(): readonly Task[] {
+    return this.#idle === 0 && this.#tasks.length === this.workersMax ? this.#tasks : []
+  }
+
+  /** Workers that do items of one queue, and its items that wait here for one. */
+  blockersOf(owner: ItemOwner): Blocker[] {
+    const found: Blocker[] = this.#tasks.filter((task) => task.working === owner)
+    for (let item = this.#list.first; item !== null; item = item.next) {
+      if (item.home === owner) found.push(item)
+    }
+    return found
   }
 
   /** Idle workers end. */
@@ -86,9 +101,9 @@ export class WorkerPool {
       this.#work.wakeUp()
       return
     }
-    if (this.#workers < this.workersMax) {
-      this.#workers++
-      this.#scheduler.spawn(`${this.name}/${this.#workers}`, this.#serve(), { daemon: true })
+    if (this.#tasks.length < this.workersMax) {
+      const name = `${this.name}/${this.#tasks.length + 1}`
+      this.#tasks.push(this.#scheduler.spawn(name, this.#serve(), { daemon: true }))
       return
     }
     // Whichever item it was for: one that waits further ahead may have been counted on a worker that is gone by now.
@@ -112,7 +127,7 @@ export class WorkerPool {
 
   #callRescuers(): void {
     for (let item = this.#list.first; item !== null; item = item.next) {
-      if (item.owner?.hasRescuer === true) item.owner.rescue()
+      if (item.home?.hasRescuer === true) item.home.rescue()
     }
     this.#mayday.arm(MAYDAY_INTERVAL_NS)
   }
@@ -120,18 +135,20 @@ export class WorkerPool {
 
 /** Runs one item that was taken from the pool. An error goes to the scheduler's unhandled hook. */
 export function* runItem(scheduler: Scheduler, item: WorkItem): Op<void> {
-  const owner = item.owner
+  const owner = item.home
   assert(owner !== null, 'a work item without a queue was taken')
   const worker = currentTask(scheduler)
   owner.begin(item, worker)
   // Busy, it counts as everybody else: work that never ends is a deadlock.
   worker.daemon = false
   worker.working = owner
+  scheduler.watch?.workBegins(item, owner, worker)
   try {
     yield* item.fn()
   } catch (error) {
     scheduler.raise(error, `work ${item.name}`)
   } finally {
+    scheduler.watch?.workEnds(item, owner, worker)
     worker.working = null
     worker.daemon = true
     worker.clearSignal()
