@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, DeferredCall, type Kernel } from '@iolayers/kernel'
+import { assert, type Blocker, DeferredCall, type Kernel } from '@iolayers/kernel'
 import { DmaFence, type DmaFenceOps } from './dma-fence.ts'
 import { DmaFenceCallback } from './dma-fence-callback.ts'
 import { toDmaFenceChain } from './dma-fence-chain.ts'
@@ -78,6 +78,10 @@ class ArrayBody implements DmaFenceOps {
 
   setDeadline(_array: DmaFence, deadlineNs: number): void {
     for (const fence of this.fences) fence.setDeadline(deadlineNs)
+  }
+
+  dependsOn(): readonly Blocker[] {
+    return this.fences.filter((fence) => !fence.signaledFlag)
   }
 
   release(): void {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Kernel, StackTrace } from '@iolayers/kernel'
+import { assertLive, type Kernel, StackTrace, type WatchedFence } from '@iolayers/kernel'
+import type { DmaFence, DmaFenceOps } from './dma-fence.ts'
 
 /** What checked mode knows of one fence. */
-export class DmaFenceDebug {
+export class DmaFenceDebug implements WatchedFence {
+  readonly fenceClass: DmaFenceOps
+  publishedStamp = 0
+  readonly #fence: DmaFence
   readonly #kernel: Kernel
   #initStamp = 0
   #initAt: StackTrace | null = null
@@ -12,19 +16,36 @@ export class DmaFenceDebug {
   #published = false
   #freeState = -1
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, fence: DmaFence, ops: DmaFenceOps) {
+    this.fenceClass = ops
+    this.#fence = fence
     this.#kernel = kernel
+  }
+
+  get fenceClassName(): string {
+    return `dma_fence ${this.#fence.timelineName}`
   }
 
   /** Called by `DmaFence.init`, which its caller calls: both are left out of the stack. */
   initialised(reserveBeforeInit: boolean): void {
+    this.#kernel.scheduler.watch?.fenceMade(this)
     if (!reserveBeforeInit) return
     this.#initStamp = this.#kernel.signalling.stamp()
     this.#initAt = new StackTrace(2)
   }
 
   published(): void {
+    if (this.#published) return
     this.#published = true
+    this.#kernel.scheduler.watch?.fencePublished(this)
+  }
+
+  waited(): void {
+    this.#kernel.scheduler.watch?.fenceWaited(this)
+  }
+
+  signalled(): void {
+    this.#kernel.scheduler.watch?.fenceSignalled(this)
   }
 
   /**
@@ -36,7 +57,7 @@ export class DmaFenceDebug {
       this.#initAt === null ||
       this.#published ||
       (reservedStamp !== 0 && reservedStamp < this.#initStamp)
-    this.#published = true
+    this.published()
     if (inOrder || this.#initAt === null) return
     const why =
       reservedStamp === 0 ? 'no slot was reserved for it' : 'its slot was reserved only after that'
@@ -54,11 +75,12 @@ export class DmaFenceDebug {
 
   /** The last reference is gone: who looks it up in an RCU section that is open now may still do so. */
   released(): void {
+    this.#kernel.scheduler.watch?.fenceFreed(this)
     this.#freeState = this.#kernel.rcu.getState()
   }
 
   assertLive(): void {
-    assert(
+    assertLive(
       this.#freeState < 0 || !this.#kernel.rcu.pollState(this.#freeState),
       'a dma_fence was used after it was freed',
     )

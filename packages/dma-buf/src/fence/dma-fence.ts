@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Errno, type Kernel, Kref, type Op, WaitQueue } from '@iolayers/kernel'
+import {
+  assert,
+  type Blocker,
+  Errno,
+  type Kernel,
+  Kref,
+  type Op,
+  type Park,
+  WaitQueue,
+} from '@iolayers/kernel'
 import {
   appendCallback,
   type DmaFenceCallback,
@@ -34,6 +43,8 @@ export interface DmaFenceOps {
   release?(fence: DmaFence): void
   /** Somebody hopes that the fence signals by then, on the scheduler's clock. */
   setDeadline?(fence: DmaFence, deadlineNs: number): void
+  /** Who has to get on before the fence can signal, where the driver knows: for reports of who waits for whom. */
+  dependsOn?(fence: DmaFence): readonly Blocker[]
   /**
    * The driver promises to reserve the slot first, then to initialise the fence, then to add it, without anything in between that could fail: checked
    * mode reports any other order. Not for fences that others know before they come into a reservation object.
@@ -52,7 +63,7 @@ const MAX_ERRNO = 4095
  *
  * @see drivers/dma-buf/dma-fence.c
  */
-export class DmaFence {
+export class DmaFence implements Park {
   readonly kernel: Kernel
   readonly #kref: Kref
   readonly #callbacks: DmaFenceCallbackList
@@ -74,9 +85,9 @@ export class DmaFence {
     this.#ops = ops
     this.#kref = new Kref()
     this.#callbacks = { first: null, last: null }
-    this.#waiters = new WaitQueue(kernel.scheduler, 'dma_fence')
+    this.#waiters = new WaitQueue(kernel.scheduler, 'dma_fence', this)
     this.#waitDone = () => this.#signaled
-    this.#debug = kernel.checked ? new DmaFenceDebug(kernel) : null
+    this.#debug = kernel.checked ? new DmaFenceDebug(kernel, this, ops) : null
     this.#context = 0
     this.#seqno = 0
     this.#seqno64 = false
@@ -160,6 +171,19 @@ export class DmaFence {
   /** @see dma_fence_timeline_name */
   get timelineName(): string {
     return this.#ask((ops) => ops.getTimelineName(this), 'signaled-timeline')
+  }
+
+  /** For who waits. */
+  get what(): string {
+    return `dma_fence ${this.timelineName} ${this.#context}:${this.#seqno}`
+  }
+
+  blockers(): readonly Blocker[] {
+    return this.#signaled ? [] : (this.#ops?.dependsOn?.(this) ?? [])
+  }
+
+  get anyOf(): boolean {
+    return true
   }
 
   /** One line: context, sequence number, names while it is pending, and whether it has signalled. @see dma_fence_describe */
@@ -268,6 +292,7 @@ export class DmaFence {
     assert(timeoutNs >= 0, 'a timeout is not negative')
     this.kernel.signalling.mightWait('dma_fence_wait')
     this.enableSignaling()
+    if (timeoutNs > 0) this.#debug?.waited()
     if (this.isSignaled()) return timeoutNs === 0 ? 1 : timeoutNs
     const { scheduler } = this.kernel
     traceDmaFence(this, 'dma_fence_wait_start')
@@ -308,6 +333,7 @@ export class DmaFence {
   #signalAt(timestampNs: number): boolean {
     assert(this.#initialised, 'a dma_fence is initialised before it signals')
     if (this.#signaled) return true
+    this.#debug?.signalled()
     const { signalling } = this.kernel
     const cookie = signalling.begin('dma_fence_signal')
     try {

@@ -32,7 +32,10 @@ export function* dmaFenceWaitAnyTimeout(
     const index = fences.findIndex((fence) => fence.isSignaled())
     return { result: index < 0 ? 0 : 1, index }
   }
-  const queue = new WaitQueue(scheduler, 'one of several dma_fences')
+  const queue = new WaitQueue(scheduler, 'one of several dma_fences', {
+    blockers: () => fences,
+    anyOf: true,
+  })
   const added: DmaFenceCallback[] = []
   try {
     for (const [index, fence] of fences.entries()) {

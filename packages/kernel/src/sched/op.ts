@@ -8,6 +8,8 @@ export type Blocker = Park | string
 
 /** On whom a wait depends, for those who look for cycles of waiting. Never asked while everything runs. */
 export interface Dependence {
+  /** In words, where they depend on the moment. */
+  readonly what?: string
   /** Asked when something may be stuck. Empty when it is not known, or when nothing is in the way. */
   blockers?(): readonly Blocker[]
   /** One of them is enough; otherwise all are needed. */

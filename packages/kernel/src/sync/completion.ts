@@ -17,7 +17,7 @@ const ALL = 0x7fff_ffff
  * @see kernel/sched/completion.c
  */
 export class Completion implements Park {
-  readonly what: string
+  readonly #name: string
   readonly #scheduler: Scheduler
   readonly #waiters: WaitList = new WaitList()
   readonly #dependence: Dependence | null
@@ -26,8 +26,12 @@ export class Completion implements Park {
   /** `dependence`: who completes it, where that is known. */
   constructor(scheduler: Scheduler, name: string, dependence: Dependence | null = null) {
     this.#scheduler = scheduler
-    this.what = name
+    this.#name = name
     this.#dependence = dependence
+  }
+
+  get what(): string {
+    return this.#dependence?.what ?? this.#name
   }
 
   blockers(): readonly Blocker[] {

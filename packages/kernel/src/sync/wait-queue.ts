@@ -15,7 +15,7 @@ import { leaveWaitList, WaitList } from '../sched/wait-list.ts'
  * @see include/linux/wait.h
  */
 export class WaitQueue implements Park {
-  readonly what: string
+  readonly #name: string
   readonly #scheduler: Scheduler
   readonly #shared: WaitList = new WaitList()
   readonly #exclusive: WaitList = new WaitList()
@@ -24,8 +24,12 @@ export class WaitQueue implements Park {
   /** `dependence`: who makes the condition true, where that is known. */
   constructor(scheduler: Scheduler, name: string, dependence: Dependence | null = null) {
     this.#scheduler = scheduler
-    this.what = name
+    this.#name = name
     this.#dependence = dependence
+  }
+
+  get what(): string {
+    return this.#dependence?.what ?? this.#name
   }
 
   blockers(): readonly Blocker[] {
