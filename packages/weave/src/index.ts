@@ -5,6 +5,7 @@ export type { Checker } from './check/contracts.ts'
 export { faultOf } from './check/errors.ts'
 export { UserSpace } from './check/user-space.ts'
 export { WaitGraph, type WaitGraphComponents } from './check/wait-graph.ts'
+export { ActorNames } from './search/actor-names.ts'
 export type {
   Fault,
   Pick,
@@ -14,3 +15,8 @@ export type {
   RunReport,
   WeaveStrategy,
 } from './search/contracts.ts'
+export { defaultStrategy } from './search/default-strategy.ts'
+export { randomStrategy, uniformStrategy } from './search/random-strategies.ts'
+export { type RecordingStrategy, recordingStrategy } from './search/record.ts'
+export { type ScriptStrategy, scriptStrategy } from './search/script-strategy.ts'
+export { type ShrinkInit, type Shrunk, shrink, shrinkShortest } from './search/shrink.ts'

@@ -54,5 +54,8 @@ export interface RunOptions {
   readonly fingerprints?: boolean
 }
 
-/** Makes all of its state anew and runs it to its end or to its first fault. The same choices give the same report. Does not throw. */
+/**
+ * Makes all of its state anew and runs it to its end or to its first fault, and tells the strategy of every step. The same choices give the
+ * same report. Does not throw.
+ */
 export type Program = (strategy: WeaveStrategy, options?: RunOptions) => RunReport

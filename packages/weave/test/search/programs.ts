@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// Small programs on the primitives of the kernel, each with one bug that some schedules show.
+
+import {
+  type Candidate,
+  createVirtualScheduler,
+  DeadlockError,
+  DeferredCall,
+  Mutex,
+  type Op,
+  type StepObserver,
+  type VirtualScheduler,
+  yieldNow,
+} from '@iolayers/kernel'
+import type { Fault, Program, Row, WeaveStrategy } from '../../src/search/contracts.ts'
+
+class Fails extends Error {
+  readonly check: string
+
+  constructor(check: string) {
+    super(check)
+    this.check = check
+  }
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fails) return { check: error.check, message: `the check ${error.check}` }
+  if (error instanceof DeadlockError) return { check: 'stuck', message: 'a wait without end' }
+  return { check: 'crash', message: String(error) }
+}
+
+export interface Built {
+  /** At the end: what happened, in a word. */
+  outcome(): string
+  fingerprint?(): number
+}
+
+/** A program, and the outcomes that its runs came to. */
+export interface Observed {
+  readonly program: Program
+  readonly outcomes: Set<string>
+  runs: number
+}
+
+/** `bad`: outcomes that are faults. */
+export function programOf(
+  build: (scheduler: VirtualScheduler) => Built,
+  bad: readonly string[] = [],
+): Observed {
+  const outcomes = new Set<string>()
+  const observed: Observed = { program, outcomes, runs: 0 }
+  return observed
+
+  function program(strategy: WeaveStrategy, options?: Parameters<Program>[1]) {
+    observed.runs++
+    const rows: Row[] = []
+    const fingerprints: number[] = []
+    let built: Built | null = null
+    const observer: StepObserver = {
+      stepBegins: (item: Candidate) => {
+        strategy.stepBegins?.(item)
+        if (options?.rows !== true) return
+        const depth = scheduler.nesting
+        const at = depth > 0 ? 'nested' : null
+        rows.push({
+          actor: item.name,
+          at,
+          chosen: true,
+          depth,
+          nowNs: scheduler.nowNs(),
+          notes: [],
+        })
+      },
+      stepEnded: (item: Candidate) => {
+        strategy.stepEnded?.(item)
+        if (options?.fingerprints !== true) return
+        const print = built?.fingerprint?.()
+        if (print !== undefined) fingerprints.push(print)
+      },
+    }
+    const scheduler = createVirtualScheduler({ strategy, observer, stepsMax: 10_000 })
+    let fault: Fault | null = null
+    try {
+      built = build(scheduler)
+      scheduler.runUntilIdle()
+      const outcome = built.outcome()
+      outcomes.add(outcome)
+      if (bad.includes(outcome)) throw new Fails(outcome)
+    } catch (error) {
+      fault = faultOf(error)
+      outcomes.add(fault.check)
+    }
+    const { choices, steps } = scheduler
+    return { fault, choices: [...choices], steps, fingerprints, rows }
+  }
+}
+
+/** `writers` tasks read, let others run, and write one more than they read. */
+export function lostUpdate(writers = 2): Observed {
+  return programOf(
+    (scheduler) => {
+      let value = 0
+      function* writer(): Op<void> {
+        const read = value
+        yield* yieldNow(scheduler)
+        value = read + 1
+      }
+      for (let i = 0; i < writers; i++) scheduler.spawn('writer', writer())
+      return {
+        outcome: () => (value === writers ? 'all' : 'lost-update'),
+        fingerprint: () => value,
+      }
+    },
+    ['lost-update'],
+  )
+}
+
+/** Two locks, taken in both orders. */
+export function lockInversion(): Observed {
+  return programOf((scheduler) => {
+    const a = new Mutex(scheduler, 'a')
+    const b = new Mutex(scheduler, 'b')
+    function* both(first: Mutex, second: Mutex): Op<void> {
+      yield* first.lock()
+      yield* yieldNow(scheduler)
+      yield* second.lock()
+      second.unlock()
+      first.unlock()
+    }
+    scheduler.spawn('ab', both(a, b))
+    scheduler.spawn('ba', both(b, a))
+    return { outcome: () => 'done' }
+  })
+}
+
+/** Plain code looks, and uses what may be gone. `noise` others have nothing to do with it. */
+export function checkThenAct(noise = 0): Observed {
+  return programOf(
+    (scheduler) => {
+      let alive = true
+      let outcome = 'not-used'
+      const user = new DeferredCall('user', () => {
+        if (!alive) return
+        if (scheduler.exploring) scheduler.choicePoint('looked')
+        outcome = alive ? 'used' : 'use-after-free'
+      })
+      const freer = new DeferredCall('freer', () => {
+        alive = false
+      })
+      for (let i = 0; i < noise; i++) scheduler.spawn('noise', noisy(scheduler))
+      scheduler.queue(user)
+      scheduler.queue(freer)
+      return { outcome: () => outcome }
+    },
+    ['use-after-free'],
+  )
+}
+
+function* noisy(scheduler: VirtualScheduler): Op<void> {
+  for (let i = 0; i < 3; i++) yield* yieldNow(scheduler)
+}
+
+/** The bug is there when two tasks take `depth` turns, one after the other: as many ordering constraints. */
+export function turns(depth: number, noise = 0): Observed {
+  return programOf(
+    (scheduler) => {
+      let at = 0
+      function* runner(mine: number): Op<void> {
+        for (let i = 0; i < depth; i++) {
+          if (at % 2 === mine) at++
+          yield* yieldNow(scheduler)
+        }
+      }
+      scheduler.spawn('even', runner(0))
+      scheduler.spawn('odd', runner(1))
+      for (let i = 0; i < noise; i++) scheduler.spawn('noise', noisy(scheduler))
+      return { outcome: () => (at >= depth ? 'all-turns' : 'some-turns') }
+    },
+    ['all-turns'],
+  )
+}
