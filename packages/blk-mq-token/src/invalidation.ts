@@ -1,10 +1,11 @@
+import type { DmabufInvalidationPolicy } from '@iolayers/block-core'
 import { DmaResvUsage } from '@iolayers/dma-buf'
 import { KernelError, type Op } from '@iolayers/kernel'
 import type { MapGeneration } from './map-generation.ts'
 import type { DmabufTokenStats } from './stats.ts'
 
 /** `fence` returns at once and leaves a fence; `drain` returns when the last DMA is over. */
-export type InvalidationPolicyName = 'fence' | 'drain'
+export type InvalidationPolicyName = DmabufInvalidationPolicy
 
 /** What an invalidation works on: the token's generations that may still have DMA in flight, and the reservation object. */
 export interface InvalidationContext {

@@ -8,8 +8,8 @@ import type { DmabufIoMap } from '@iolayers/block-core'
 import { type DmaBuf, type DmaBufAttachment, DmaFence, type DmaResv } from '@iolayers/dma-buf'
 import type { DmaDirection, DmaSegmentTable, SgTable } from '@iolayers/dma-mapping'
 import {
-  assert,
   assertLive,
+  assertOnce,
   Completion,
   type Kernel,
   type Op,
@@ -194,7 +194,7 @@ export class MapGeneration implements DmabufIoMap {
   protected *unmap(): Op<void> {
     const { dmabuf, attachment, direction } = this.owner
     const { table } = this
-    assert(table !== null, 'a map was unmapped twice')
+    assertOnce(table !== null, 'a map was unmapped twice')
     yield* dmabuf.resv.lock(null)
     try {
       dmabuf.unmapAttachment(attachment, table, direction)

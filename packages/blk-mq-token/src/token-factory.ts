@@ -5,6 +5,7 @@ import type {
   DmabufRegistrar,
   DmabufToken,
   DmabufTokenFactory,
+  DmabufTokenOptions,
   StackedTokenFactory,
 } from '@iolayers/block-core'
 import type { DmaBuf } from '@iolayers/dma-buf'
@@ -23,7 +24,7 @@ import { createTokenSource, type ListableToken, type TokenSource } from './token
 const DEFAULT_TIMEOUT_NS = 30e9
 
 export interface TokenFactoryInit {
-  /** How an invalidation ends DMA; `fence` by default. See invalidation.ts. */
+  /** How an invalidation ends DMA where a registration does not choose; `fence` by default. See invalidation.ts. */
   policy?: InvalidationPolicyName
   /** How long making a map waits for the exporter's own fences before ETIME; 30 s by default. */
   timeoutNs?: number
@@ -60,14 +61,20 @@ export function createDmabufTokenFactory(
   const policies = { ...createInvalidationPolicies(), ...parts.policies }
   const stats = createStats()
   const trace = createTracepoints(kernel)
-  const policyName = init.policy ?? 'fence'
+  const defaultPolicy = init.policy ?? 'fence'
   const list = new TokenList<ListableToken>()
   const timeoutNs = init.timeoutNs ?? DEFAULT_TIMEOUT_NS
   const allocFenceContext = (): number => fences.fenceContextAlloc(1)
   return {
     stats,
     source: createTokenSource(list),
-    *create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
+    *create(
+      device: Device,
+      dmabuf: DmaBuf,
+      direction: DmaDirection,
+      options: DmabufTokenOptions = {},
+    ): Op<DmabufToken> {
+      const policyName = options.policy ?? defaultPolicy
       return new TokenClass(
         { kernel, device, dmabuf, stats, trace, allocFenceContext, list, Generation },
         { direction, policy: policies[policyName], policyName, timeoutNs },
@@ -78,10 +85,13 @@ export function createDmabufTokenFactory(
       lowers: readonly DmabufRegistrar[],
       dmabuf: DmaBuf,
       direction: DmaDirection,
+      options?: DmabufTokenOptions,
     ): Op<DmabufToken> {
       const children: DmabufToken[] = []
       try {
-        for (const lower of lowers) children.push(yield* lower.createDmabufToken(dmabuf, direction))
+        for (const lower of lowers) {
+          children.push(yield* lower.createDmabufToken(dmabuf, direction, options))
+        }
       } catch (error) {
         yield* releaseAll(children)
         throw error

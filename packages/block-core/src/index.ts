@@ -45,10 +45,12 @@ export { DiskClaim } from './disk/disk-claim.ts'
 export { diskStatLine } from './disk/disk-stat-line.ts'
 export type { DiskStats, IoGroupStats } from './disk/disk-stats.ts'
 export type {
+  DmabufInvalidationPolicy,
   DmabufIoMap,
   DmabufRegistrar,
   DmabufToken,
   DmabufTokenFactory,
+  DmabufTokenOptions,
   DmabufTokenParent,
   StackedTokenFactory,
 } from './dmabuf/contracts.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { dmabufFile } from '@iolayers/block-core'
+import { type DmabufInvalidationPolicy, dmabufFile } from '@iolayers/block-core'
 import type { DmaBuf } from '@iolayers/dma-buf'
 import { DmaDirection } from '@iolayers/dma-mapping'
 import { type File, type Kernel, KernelError, type Op, OpenFlags } from '@iolayers/kernel'
@@ -18,6 +18,10 @@ export interface DmabufBufferRegistration {
   readonly fileIndex: number
   /** Which way data may move; both ways where it is not given. */
   readonly direction?: DmaDirection
+  /**
+   * Ours, not the series': how an eviction of this buffer ends its DMA. The token factory's policy where it is not given.
+   */
+  readonly policy?: DmabufInvalidationPolicy
 }
 
 /** Ranges of physical memory, which stay the caller's and have to stay in place. */
@@ -71,7 +75,9 @@ export function* makeBufferNode(
   dmabuf.get()
   try {
     const direction = registration.direction ?? DmaDirection.BIDIRECTIONAL
-    const token = yield* ops.createDmabufToken(dmabuf, direction)
+    const { policy } = registration
+    const options = policy === undefined ? {} : { policy }
+    const token = yield* ops.createDmabufToken(dmabuf, direction, options)
     return new BufferNode(kernel, { dmabuf, file, token }, [], tag)
   } catch (error) {
     dmabuf.put()

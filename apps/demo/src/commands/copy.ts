@@ -16,6 +16,7 @@ interface RawCopyOptions {
   readonly iommu: string
   readonly noncoherent?: true
   readonly evictEvery?: string
+  readonly policy: string
   readonly resubmitMax: string
   readonly verify: string
   readonly observe?: string
@@ -35,6 +36,12 @@ export function copyCommand(io: CommandIo): Command {
     .addOption(new Option('--iommu <MODE>', 'strict, lazy or passthrough').default('strict'))
     .option('--noncoherent', 'devices that do not snoop the CPU caches: syncs have work to do')
     .option('--evict-every <N>', 'the exporter moves its buffers after every N completed requests')
+    .addOption(
+      new Option(
+        '--policy <POLICY>',
+        'how a move ends DMA: fence returns and leaves a fence, drain waits',
+      ).default('fence'),
+    )
     .option('--resubmit-max <N>', 'times that one range is sent again after ESTALE', '1000')
     .option(
       '--verify <HOW>',
@@ -79,6 +86,7 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
       raw.evictEvery === undefined
         ? null
         : parseCount(raw.evictEvery, '--evict-every', { min: 1, max: ANY }),
+    policy: parseChoice(raw.policy, '--policy', ['fence', 'drain']),
     resubmitMax: parseCount(raw.resubmitMax, '--resubmit-max', { min: 0, max: ANY }),
     verify: parseChoice(raw.verify, '--verify', ['full', 'source', 'none']),
     observe: raw.observe ?? null,

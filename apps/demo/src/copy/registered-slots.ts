@@ -3,6 +3,7 @@
 
 // The memory of a copy: dma-bufs, each registered once with both files, cut into slots of one block.
 
+import type { InvalidationPolicyName } from '@iolayers/blk-mq-token'
 import type { DmaBuf } from '@iolayers/dma-buf'
 import type { DmabufBufferRegistration } from '@iolayers/io-uring'
 import type { Op } from '@iolayers/kernel'
@@ -24,6 +25,8 @@ export interface SlotsInit {
   readonly queueDepth: number
   readonly buffers: number
   readonly evictEvery: number | null
+  /** Of the registrations; the stack's where it is not given. */
+  readonly policy?: InvalidationPolicyName
 }
 
 const FILES = 2
@@ -44,6 +47,7 @@ export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<Regist
   const { ring } = stack
   const sizeBytes = bufferBytes(init)
   const heap = init.evictEvery === null ? stack.systemHeap : stack.movableHeap
+  const policy = init.policy === undefined ? {} : { policy: init.policy }
   const buffers: DmaBuf[] = []
   let registered = false
   function* release(): Op<void> {
@@ -56,7 +60,9 @@ export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<Regist
     for (let i = 0; i < init.buffers; i++) {
       const dmabuf = heap.allocate(sizeBytes, { name: `copy-${i}` })
       buffers.push(dmabuf)
-      for (let fileIndex = 0; fileIndex < FILES; fileIndex++) table.push({ dmabuf, fileIndex })
+      for (let fileIndex = 0; fileIndex < FILES; fileIndex++) {
+        table.push({ dmabuf, fileIndex, ...policy })
+      }
     }
     yield* ring.registerBuffers(table)
     registered = true

@@ -4,6 +4,7 @@
 // One copy from the first look at SRC to the rename of DST: what is opened is closed and what is begun is taken back, on every way
 // out. The moving itself is transfer.ts; the stack that it moves through is built in ../stack.
 
+import type { InvalidationPolicyName } from '@iolayers/blk-mq-token'
 import { printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { createProgress } from '../cli/progress.ts'
@@ -26,6 +27,8 @@ export interface CopyOptions {
   readonly coherent: boolean
   /** Null: the exporter leaves its buffers where they are. */
   readonly evictEvery: number | null
+  /** How a move of a buffer ends its DMA. */
+  readonly policy: InvalidationPolicyName
   readonly resubmitMax: number
   readonly verify: 'full' | 'source' | 'none'
   /** The path of a Unix socket at which the iterators of the stack can be read meanwhile. */

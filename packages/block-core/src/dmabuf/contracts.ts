@@ -65,15 +65,33 @@ export interface DmabufToken {
   setParent(parent: DmabufTokenParent): void
 }
 
+/** How an exporter's invalidation ends the DMA of a registration: `fence` leaves a fence and returns, `drain` returns when the DMA is over. */
+export type DmabufInvalidationPolicy = 'fence' | 'drain'
+
+/** What one registration may have its own way. */
+export interface DmabufTokenOptions {
+  /** The token factory's where it is not given. */
+  readonly policy?: DmabufInvalidationPolicy
+}
+
 /** Makes tokens. Drivers are given one by whoever wires the stack. */
 export interface DmabufTokenFactory {
-  create(device: Device, dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken>
+  create(
+    device: Device,
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<DmabufToken>
 }
 
 /** What a disk needs of its driver for registrations. */
 export interface DmabufRegistrar {
   /** Throws KernelError EOPNOTSUPP where the device cannot do dmabuf I/O. */
-  createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken>
+  createDmabufToken(
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<DmabufToken>
 }
 
 /** What a stacked disk needs to take registrations. Whoever wires the stack gives it one. */
@@ -81,12 +99,13 @@ export interface StackedTokenFactory {
   /**
    * A token over one token of each lower device, in their order, for the stacked device `name`. Its map is one generation over theirs: it
    * is dead as soon as one of them is, it holds a reference on each of them as long as anybody has one on it, and its granule is the
-   * smallest of theirs. What a lower device throws is thrown, and the tokens that were made before are released.
+   * smallest of theirs. The options are the children's. What a lower device throws is thrown, and the tokens that were made before are released.
    */
   createStacked(
     name: string,
     lowers: readonly DmabufRegistrar[],
     dmabuf: DmaBuf,
     direction: DmaDirection,
+    options?: DmabufTokenOptions,
   ): Op<DmabufToken>
 }

@@ -6,7 +6,7 @@ import type { DmaDirection } from '@iolayers/dma-mapping'
 import { Ability, type Op } from '@iolayers/kernel'
 import type { IterFile } from '@iolayers/uio'
 import type { Plug } from '../mq/plug.ts'
-import type { DmabufIoMap, DmabufToken } from './contracts.ts'
+import type { DmabufIoMap, DmabufToken, DmabufTokenOptions } from './contracts.ts'
 
 /**
  * A file that does I/O on registered dma-bufs: a block device file. Its iterators may also be of any other kind.
@@ -18,7 +18,11 @@ export interface DmabufFile extends IterFile<DmabufIoMap, Plug> {
    * Registers a buffer with the device behind the file. Throws KernelError: EOPNOTSUPP where the device cannot, EBADF
    * where the file's mode does not allow the direction, or what attaching threw. The caller releases the token.
    */
-  createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken>
+  createDmabufToken(
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<DmabufToken>
 }
 
 /** Asked of a `File` once, when a buffer is registered; never per I/O. */

@@ -15,7 +15,7 @@ import {
 } from '@iolayers/kernel'
 import type { IovIter, Kiocb } from '@iolayers/uio'
 import type { Disk } from '../disk/disk.ts'
-import type { DmabufIoMap, DmabufToken } from '../dmabuf/contracts.ts'
+import type { DmabufIoMap, DmabufToken, DmabufTokenOptions } from '../dmabuf/contracts.ts'
 import { type DmabufFile, dmabufFile } from '../dmabuf/dmabuf-file.ts'
 import type { Plug } from '../mq/plug.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
@@ -106,12 +106,16 @@ class BlockDeviceFile implements DmabufFile, FileOperations {
     return this.#disk.queue.poll()
   }
 
-  createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
+  createDmabufToken(
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<DmabufToken> {
     const { dmabuf: registrar, name } = this.#disk
     if (registrar === null) {
       throw new KernelError('EOPNOTSUPP', `${name}: this disk takes no registered dma-bufs`)
     }
-    return registrar.createDmabufToken(dmabuf, direction)
+    return registrar.createDmabufToken(dmabuf, direction, options)
   }
 }
 

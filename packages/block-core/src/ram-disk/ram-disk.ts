@@ -96,7 +96,10 @@ export function createRamDisk(components: RamDiskComponents, init: RamDiskInit):
   )
   const canRegister = device !== undefined && tokens !== undefined
   const dmabuf: DmabufRegistrar | undefined = canRegister
-    ? { createDmabufToken: (buffer, direction) => tokens.create(device, buffer, direction) }
+    ? {
+        createDmabufToken: (buffer, direction, options) =>
+          tokens.create(device, buffer, direction, options),
+      }
     : undefined
   return createDisk(
     { kernel, tagSet },

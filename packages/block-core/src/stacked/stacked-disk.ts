@@ -6,7 +6,12 @@ import type { DmaDirection } from '@iolayers/dma-mapping'
 import { type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import { type BioDisk, createBioDisk } from '../disk/bio-disk.ts'
 import type { Disk } from '../disk/disk.ts'
-import type { DmabufRegistrar, DmabufToken, StackedTokenFactory } from '../dmabuf/contracts.ts'
+import type {
+  DmabufRegistrar,
+  DmabufToken,
+  DmabufTokenOptions,
+  StackedTokenFactory,
+} from '../dmabuf/contracts.ts'
 import type { QueueLimitsInit } from '../limits/validate-limits.ts'
 import { type LowerRange, lowerLimits } from './lower-limits.ts'
 import { StackedDriver } from './stacked-driver.ts'
@@ -77,7 +82,11 @@ function stackedRegistrar(
   lowers: readonly Disk[],
 ): DmabufRegistrar {
   return {
-    createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
+    createDmabufToken(
+      dmabuf: DmaBuf,
+      direction: DmaDirection,
+      options?: DmabufTokenOptions,
+    ): Op<DmabufToken> {
       const registrars: DmabufRegistrar[] = []
       for (const lower of lowers) {
         if (lower.dmabuf === null) {
@@ -86,7 +95,7 @@ function stackedRegistrar(
         }
         registrars.push(lower.dmabuf)
       }
-      return tokens.createStacked(name, registrars, dmabuf, direction)
+      return tokens.createStacked(name, registrars, dmabuf, direction, options)
     },
   }
 }

@@ -8,6 +8,7 @@ import {
   type DmabufRegistrar,
   type DmabufToken,
   type DmabufTokenFactory,
+  type DmabufTokenOptions,
   SECTOR_SHIFT,
   type TagSet,
 } from '@iolayers/block-core'
@@ -175,7 +176,11 @@ class PciHost implements NvmeHost, DmabufRegistrar {
     if (failure !== null) throw failure
   }
 
-  *createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<DmabufToken> {
+  *createDmabufToken(
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<DmabufToken> {
     if (this.#controller === null || !sglSupported(this.#controller)) {
       throw new KernelError(
         'EOPNOTSUPP',
@@ -185,7 +190,7 @@ class PciHost implements NvmeHost, DmabufRegistrar {
     if (this.#tokens === null) {
       throw new KernelError('EOPNOTSUPP', 'nvme: this host was made without dma-buf registration')
     }
-    return yield* this.#tokens.create(this.#device, dmabuf, direction)
+    return yield* this.#tokens.create(this.#device, dmabuf, direction, options)
   }
 
   *#start(): Op<void> {
