@@ -71,14 +71,14 @@ export class Attempts implements IoReqOwner {
     const { ops, filp, kiocb, iter, buffer } = req
     assert(ops !== null && filp !== null, 'io_uring: a request without a file')
     assert(buffer !== null, 'io_uring: a request without a buffer')
+    const isRead = req.opcode === IoUringOp.READ_FIXED
     if (buffer.token !== null) {
-      req.map = buffer.token.tryGetMap()
+      req.map = buffer.tryGetMap(isRead)
       if (req.map === null) {
         this.#ended(req, -Errno.EAGAIN)
         return
       }
     }
-    const isRead = req.opcode === IoUringOp.READ_FIXED
     if (req.rwFlags === 0) {
       kiocb.init(filp, req.posBytes)
       kiocb.flags |= isRead ? IocbFlags.NOWAIT : IocbFlags.NOWAIT | IocbFlags.WRITE
@@ -161,7 +161,7 @@ export class Attempts implements IoReqOwner {
     const nowait = (req.rwFlags & RwFlags.NOWAIT) !== 0
     if (req.kiocb.fragmentsIssued) this.#ctx.end(req, result)
     else if (result === -Errno.ESTALE) this.#reimport(req, nowait)
-    else if (result === -Errno.EAGAIN && !nowait && !req.waited) this.queueWork(req)
+    else if (result === -Errno.EAGAIN && !nowait && !req.waited) this.#again(req)
     else this.#ctx.end(req, result)
   }
 
@@ -178,6 +178,12 @@ export class Attempts implements IoReqOwner {
     }
     req.staleImports += 1
     this.#ctx.stats.staleImports += 1
+    this.#again(req)
+  }
+
+  /** Another attempt, by a worker. */
+  #again(req: IoReq): void {
+    this.#ctx.kernel.scheduler.watch?.retried(req, 'an I/O of a ring was issued again')
     this.queueWork(req)
   }
 }

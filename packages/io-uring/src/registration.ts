@@ -22,6 +22,12 @@ export interface DmabufBufferRegistration {
    * Ours, not the series': how an eviction of this buffer ends its DMA. The token factory's policy where it is not given.
    */
   readonly policy?: DmabufInvalidationPolicy
+  /**
+   * Ours, not the series'. True: I/O on this buffer is implicitly synchronised. Before it begins, a write to the file, which reads the buffer, waits for
+   * the WRITE fences that are in the buffer's reservation object then, and a read of the file for the READ ones too; with RWF_NOWAIT it ends with
+   * EAGAIN instead. Nothing is added: others see nothing of the I/O. False by default: the contents are the user's to order.
+   */
+  readonly barrier?: boolean
 }
 
 /** Ranges of physical memory, which stay the caller's and have to stay in place. */
@@ -75,10 +81,10 @@ export function* makeBufferNode(
   dmabuf.get()
   try {
     const direction = registration.direction ?? DmaDirection.BIDIRECTIONAL
-    const { policy } = registration
+    const { policy, barrier = false } = registration
     const options = policy === undefined ? {} : { policy }
     const token = yield* ops.createDmabufToken(dmabuf, direction, options)
-    return new BufferNode(kernel, { dmabuf, file, token }, [], tag)
+    return new BufferNode(kernel, { dmabuf, file, token, barrier }, [], tag)
   } catch (error) {
     dmabuf.put()
     file.put()

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { DmabufFile, DmabufToken } from '@iolayers/block-core'
-import type { DmaBuf } from '@iolayers/dma-buf'
+import type { DmabufFile, DmabufIoMap, DmabufToken } from '@iolayers/block-core'
+import { type DmaBuf, type DmaResv, dmaResvUsageRw, MAX_SCHEDULE_TIMEOUT } from '@iolayers/dma-buf'
 import { DmaDirection } from '@iolayers/dma-mapping'
-import { assert, Completion, type File, type Kernel, type Op } from '@iolayers/kernel'
+import {
+  assert,
+  assertRef,
+  Completion,
+  type File,
+  type Kernel,
+  KernelError,
+  type Op,
+} from '@iolayers/kernel'
 import type { Kvec } from '@iolayers/uio'
 
 /**
@@ -27,7 +35,7 @@ class RsrcNode {
   }
 
   put(): void {
-    assert(this.users > 0, 'io_uring: a resource is put more often than it was used')
+    assertRef(this.users > 0, 'io_uring: a resource is put more often than it was used')
     this.users -= 1
     if (this.users === 0 && this.#retiring) this.#drained.complete()
   }
@@ -61,6 +69,8 @@ export interface DmabufRegistration {
   readonly dmabuf: DmaBuf
   readonly file: File
   readonly token: DmabufToken
+  /** Whether I/O waits for what others do with the contents of the buffer. */
+  readonly barrier: boolean
 }
 
 /** A buffer of the table: a token (`dmabuf`), or ranges of memory. */
@@ -74,6 +84,8 @@ export class BufferNode extends RsrcNode {
   readonly canRead: boolean
   readonly canWrite: boolean
   readonly #dmabuf: DmabufRegistration | null
+  /** Whose fences I/O waits for first; null where contents are the user's to order. */
+  readonly #barrier: DmaResv | null
 
   constructor(
     kernel: Kernel,
@@ -84,6 +96,7 @@ export class BufferNode extends RsrcNode {
     super(kernel, 'registered buffer', tag)
     this.#dmabuf = dmabuf
     this.token = dmabuf?.token ?? null
+    this.#barrier = dmabuf?.barrier === true ? dmabuf.dmabuf.resv : null
     this.file = dmabuf?.file ?? null
     this.segments = segments
     const direction = dmabuf?.token.direction ?? DmaDirection.BIDIRECTIONAL
@@ -91,6 +104,22 @@ export class BufferNode extends RsrcNode {
     this.canWrite = direction !== DmaDirection.FROM_DEVICE
     this.sizeBytes =
       dmabuf?.token.sizeBytes ?? segments.reduce((sum, segment) => sum + segment.lengthBytes, 0)
+  }
+
+  /**
+   * The map for an I/O that writes into the buffer, or reads from it: of a buffer with a token only. Null where the map has to be made, or where
+   * the barrier has to be waited for. Does not sleep.
+   */
+  tryGetMap(write: boolean): DmabufIoMap | null {
+    if (this.#barrier !== null && !this.#barrier.testSignaled(dmaResvUsageRw(write))) return null
+    return this.token?.tryGetMap() ?? null
+  }
+
+  /** As `tryGetMap`, and waits. Throws KernelError: ERESTARTSYS when a signal came, and what making the map threw. */
+  *getMap(write: boolean): Op<DmabufIoMap> {
+    assert(this.token !== null, 'io_uring: a map of a buffer that is no dma-buf')
+    if (this.#barrier !== null) yield* waitForContents(this.#barrier, write)
+    return yield* this.token.getMap()
   }
 
   /** Waits for the I/O that uses it, and for the registration's last DMA and unmap. */
@@ -101,4 +130,14 @@ export class BufferNode extends RsrcNode {
     this.#dmabuf.file.put()
     this.#dmabuf.dmabuf.put()
   }
+}
+
+/** A writer waits for readers and writers, a reader for writers; neither for the drain fences of registrations, which are BOOKKEEP. */
+function* waitForContents(resv: DmaResv, write: boolean): Op<void> {
+  const left = yield* resv.waitTimeout(dmaResvUsageRw(write), true, MAX_SCHEDULE_TIMEOUT)
+  if (left > 0) return
+  throw new KernelError(
+    'ERESTARTSYS',
+    'interrupted by a signal while waiting for others to use the buffer',
+  )
 }

@@ -4,6 +4,7 @@ import {
   type DmabufFile,
   type DmabufIoMap,
   type DmabufToken,
+  type DmabufTokenOptions,
   dmabufFile,
   type Plug,
 } from '@iolayers/block-core'
@@ -118,6 +119,8 @@ export class TwinFile implements DmabufFile, FileOperations {
   readonly kernel: Kernel
   readonly bytes: Uint8Array
   readonly tokens: TwinToken[] = []
+  /** What registrations asked for. */
+  readonly options: (DmabufTokenOptions | undefined)[] = []
   readonly held: (() => void)[] = []
   readonly plugs: (Plug | null)[] = []
   readonly flags: number[] = []
@@ -139,7 +142,12 @@ export class TwinFile implements DmabufFile, FileOperations {
   query<T>(ability: Ability<T>): T | undefined {
     return ability.answer(dmabufFile, this)
   }
-  *createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection): Op<TwinToken> {
+  *createDmabufToken(
+    dmabuf: DmaBuf,
+    direction: DmaDirection,
+    options?: DmabufTokenOptions,
+  ): Op<TwinToken> {
+    this.options.push(options)
     if (this.tokenFailure !== null) throw this.tokenFailure
     const view = yield* dmabuf.vmap()
     const token = new TwinToken(this, dmabuf, direction, view.segments)

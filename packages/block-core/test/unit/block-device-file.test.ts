@@ -15,6 +15,7 @@ import {
   type DmabufFile,
   type DmabufIoMap,
   type DmabufToken,
+  type DmabufTokenOptions,
   dmabufFile,
   Plug,
   ReqFlags,
@@ -390,7 +391,7 @@ describe('registration', () => {
     close(opened)
   })
 
-  it('R-MQ-1: goes to the driver of the disk', () => {
+  it('R-MQ-1: goes to the driver of the disk, with what the registration chose', () => {
     const machine = makeMachine()
     const driver = new ScriptedDriver(machine.kernel)
     const tagSet = createTagSet(
@@ -400,8 +401,8 @@ describe('registration', () => {
     const token = { sizeBytes: 4096 } as DmabufToken
     const seen: unknown[] = []
     const dmabuf = {
-      *createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection) {
-        seen.push(dmabuf, direction)
+      *createDmabufToken(dmabuf: DmaBuf, direction: DmaDirection, options?: DmabufTokenOptions) {
+        seen.push(dmabuf, direction, options)
         return token
       },
     }
@@ -412,9 +413,10 @@ describe('registration', () => {
     const file = createBlockDeviceFile({ kernel: machine.kernel, disk }, { flags: RDWR })
     const io = file.query(dmabufFile)
     if (io === undefined) throw new Error('no dmabuf file')
-    const made = machine.scheduler.runSync('register', io.createDmabufToken(buffer, 0))
+    const options = { policy: 'drain' } as const
+    const made = machine.scheduler.runSync('register', io.createDmabufToken(buffer, 0, options))
     expect(made).toBe(token)
-    expect(seen).toEqual([buffer, 0])
+    expect(seen).toEqual([buffer, 0, options])
     tearDown(machine, disk)
   })
 })

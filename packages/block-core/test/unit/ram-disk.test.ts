@@ -113,7 +113,8 @@ describe('the RAM disk', () => {
     )
     const token = { sizeBytes: 8192 } as DmabufToken
     const tokens: DmabufTokenFactory = {
-      *create() {
+      *create(_device, _dmabuf, _direction, options) {
+        expect(options).toEqual({ policy: 'drain' })
         return token
       },
     }
@@ -124,7 +125,8 @@ describe('the RAM disk', () => {
     const file = createBlockDeviceFile({ kernel, disk }, { flags })
     const io = file.query(dmabufFile)
     if (io === undefined) throw new Error('no dmabuf file')
-    expect(scheduler.runSync('register', io.createDmabufToken({} as never, 0))).toBe(token)
+    const registration = io.createDmabufToken({} as never, 0, { policy: 'drain' })
+    expect(scheduler.runSync('register', registration)).toBe(token)
     const frame = memory.allocPages(2)
     const map = new PhysicalMap([(frame + 2) * 4096, frame * 4096], 4096)
     const pages = [(frame + 2) * 4096, frame * 4096]

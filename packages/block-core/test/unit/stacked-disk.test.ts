@@ -507,8 +507,8 @@ describe('registered buffers on a stacked disk', () => {
     const rig = makeRig(1)
     const asked: (string | number)[] = []
     const tokens: StackedTokenFactory = {
-      createStacked(name, lowers): Op<DmabufToken> {
-        asked.push(name, lowers.indexOf(registrar))
+      createStacked(name, lowers, _dmabuf, _direction, options): Op<DmabufToken> {
+        asked.push(name, lowers.indexOf(registrar), options?.policy ?? 'default')
         throw new Error('asked')
       },
     }
@@ -523,11 +523,11 @@ describe('registered buffers on a stacked disk', () => {
     const init = { name: 'stack', capacitySectors: 8, target: { mapSector: () => undefined } }
     const register = (lowers: readonly Disk[]): void => {
       const disk = createStackedDisk({ ...rig, tokens }, { ...init, lowers })
-      disk.dmabuf?.createDmabufToken(buffer, DmaDirection.TO_DEVICE)
+      disk.dmabuf?.createDmabufToken(buffer, DmaDirection.TO_DEVICE, { policy: 'drain' })
     }
     expect(() => register([...disks, plain])).toThrow('stack: test0 takes no registered dma-bufs')
     expect(() => register(disks)).toThrow('asked')
-    expect(asked).toEqual(['stack', 0])
+    expect(asked).toEqual(['stack', 0, 'drain'])
     expect(createStackedDisk(rig, { ...init, lowers: disks }).dmabuf).toBeNull()
     tearDown(rig, ...disks)
   })

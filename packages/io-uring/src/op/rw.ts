@@ -31,7 +31,7 @@ export const rwDef: OpDef = {
     const { ops, buffer, kiocb, iter } = req
     if (ops === null) return -Errno.EINVAL
     if (buffer !== null && buffer.token !== null && req.map === null) {
-      req.map = buffer.token.tryGetMap()
+      req.map = buffer.tryGetMap(directionOf(req.opcode) === ITER_DEST)
       if (req.map === null) return -Errno.EAGAIN
     }
     const flagsError = armKiocb(req, IocbFlags.NOWAIT, ctx.ring.iopoll)
@@ -47,7 +47,7 @@ export const rwDef: OpDef = {
     if (ops === null) return -Errno.EINVAL
     if (buffer !== null && buffer.token !== null) {
       if (req.map?.dead === true) req.dropMap()
-      req.map ??= yield* buffer.token.getMap()
+      req.map ??= yield* buffer.getMap(directionOf(req.opcode) === ITER_DEST)
     }
     const flagsError = armKiocb(req, 0, ctx.ring.iopoll)
     if (flagsError !== 0) return flagsError
