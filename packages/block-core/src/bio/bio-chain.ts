@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Op } from '@iolayers/kernel'
+import { assert, assertOnce, type Op } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import { SECTOR_SIZE } from '../req-flags.ts'
 import type { Bio, BioEndIo } from './bio.ts'
@@ -107,7 +107,7 @@ export function bioEndio(bio: Bio): void {
   let current = bio
   for (;;) {
     if (bioFlagged(current, BioFlag.CHAIN)) {
-      assert(current.biRemaining > 0, 'a bio ended more often than it was chained')
+      assertOnce(current.biRemaining > 0, 'a bio ended more often than it was chained')
       current.biRemaining--
       if (current.biRemaining > 0) return
       bioClearFlag(current, BioFlag.CHAIN)

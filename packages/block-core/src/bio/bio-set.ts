@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import { assert, assertOnce, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 import { Bio } from './bio.ts'
 
 /** What a pool of bios may be told. */
@@ -99,7 +99,7 @@ export class BioSet<F = undefined> {
   /** Nobody may use the bio any more. @see block/bio.c bio_put */
   put(bio: Bio): void {
     assert(bio.biPool === this, 'bio set: a bio of another set')
-    assert(!bio.biInPool, 'bio set: a bio was put twice')
+    assertOnce(!bio.biInPool, 'bio set: a bio was put twice')
     bio.biInPool = true
     this.#free[this.#freeCount] = bio
     this.#freeCount++

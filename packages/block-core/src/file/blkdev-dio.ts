@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Completion, Errno, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import {
+  assert,
+  assertOnce,
+  Completion,
+  Errno,
+  type Kernel,
+  type Op,
+  WaitQueue,
+} from '@iolayers/kernel'
 import type { Kiocb } from '@iolayers/uio'
 import { Bio, type BioEndIo } from '../bio/bio.ts'
 import { BioFlag, bioFlagged } from '../bio/bio-flags.ts'
@@ -80,7 +88,7 @@ export class BlkdevDio implements BioEndIo {
     this.#references--
     if (this.#references > 0) return
     const kiocb = this.#kiocb
-    assert(kiocb !== null, 'dio: ended twice')
+    assertOnce(kiocb !== null, 'dio: ended twice')
     const { completion } = kiocb
     if (completion === null) {
       this.#done.complete()
@@ -145,7 +153,7 @@ export class DioPool {
   }
 
   put(dio: BlkdevDio): void {
-    assert(this.#freeCount < this.#size, 'dio pool: put twice')
+    assertOnce(this.#freeCount < this.#size, 'dio pool: put twice')
     this.#free[this.#freeCount] = dio
     this.#freeCount++
     this.#wait.wakeUp()

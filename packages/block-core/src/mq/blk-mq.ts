@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, assertLive } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import type { HwQueue } from './hw-queue.ts'
 import { MqRqState, type Request } from './request.ts'
@@ -10,7 +10,7 @@ import type { RqList } from './rq-list.ts'
 // What drivers call.
 
 function hctxOf(rq: Request): HwQueue {
-  assert(rq.mqHctx !== null, 'the request is free')
+  assertLive(rq.mqHctx !== null, 'the request is free')
   return rq.mqHctx
 }
 

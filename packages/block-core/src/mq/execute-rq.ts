@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, Completion, KernelError, type Op, sleep } from '@iolayers/kernel'
+import { assert, assertLive, Completion, KernelError, type Op, sleep } from '@iolayers/kernel'
 import type { BioVec } from '@iolayers/uio'
 import { Bio } from '../bio/bio.ts'
 import { BlkStatus } from '../blk-status.ts'
@@ -116,7 +116,7 @@ export function blkMqFreeRequest(rq: Request): void {
 }
 
 function hctxOf(rq: Request): HwQueue {
-  assert(rq.mqHctx !== null, 'the request is free')
+  assertLive(rq.mqHctx !== null, 'the request is free')
   return rq.mqHctx
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, DeferredCall, type Scheduler, Timer } from '@iolayers/kernel'
+import { assert, assertLive, DeferredCall, type Scheduler, Timer } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import type { DiskCounters } from '../disk/disk-counters.ts'
 import type { Elevator } from '../elevator/elevator.ts'
@@ -222,7 +222,7 @@ export class HctxDispatch {
       )
       return true
     }
-    assert(rq.generation === generation, 'queueRq refused a request that it had ended')
+    assertLive(rq.generation === generation, 'queueRq refused a request that it had ended')
     if (status === BlkStatus.RESOURCE || status === BlkStatus.DEV_RESOURCE) {
       this.#hctx.rollback(rq)
       return false

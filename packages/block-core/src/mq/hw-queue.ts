@@ -197,6 +197,7 @@ export class HwQueue implements BlkMqHwCtx {
     if (rq.dmaSegments !== null) blkRqDeactivateDmabuf(rq)
     this.#leaveDriver(rq)
     this.#counters.requeues++
+    this.scheduler.watch?.retried(rq, 'a request went back to be sent again')
     const { rqRequeue } = this.#trace
     if (rqRequeue.enabled) this.#trace.rq(rqRequeue, rq, rq.dataBytes)
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, assertLive } from '@iolayers/kernel'
 import type { Disk } from '../disk/disk.ts'
 import type { QueueClock } from './queue-clock.ts'
 import type { Request } from './request.ts'
@@ -86,7 +86,7 @@ export class Plug {
 
   #flushOneQueue(): void {
     const hctx = this.#list.head?.mqHctx ?? null
-    assert(hctx !== null, 'plug: a free request')
+    assertLive(hctx !== null, 'plug: a free request')
     if (this.#multipleQueues) this.#moveRequestsOf(hctx)
     else {
       this.#batch.take(this.#list)

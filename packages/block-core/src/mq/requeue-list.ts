@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, DeferredCall, type Scheduler, Timer } from '@iolayers/kernel'
+import { assert, assertLive, DeferredCall, type Scheduler, Timer } from '@iolayers/kernel'
 import type { Request } from './request.ts'
 import { RqList } from './rq-list.ts'
 
@@ -47,7 +47,7 @@ export class RequeueList {
     const newestFirst = new RqList()
     for (let rq = this.#list.pop(); rq !== null; rq = this.#list.pop()) newestFirst.addHead(rq)
     for (let rq = newestFirst.pop(); rq !== null; rq = newestFirst.pop()) {
-      assert(rq.mqHctx !== null, 'requeue list: a free request')
+      assertLive(rq.mqHctx !== null, 'requeue list: a free request')
       const { dispatch } = rq.mqHctx
       dispatch.insertBypass(rq, true)
       dispatch.kick()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
+import { assert, assertOnce, type Kernel, type Op, WaitQueue } from '@iolayers/kernel'
 import type { BlkMqOps } from './blk-mq-ops.ts'
 import { Request } from './request.ts'
 import { RqStamps } from './rq-stamps.ts'
@@ -118,7 +118,10 @@ export class TagMap<P = unknown> {
     user.active--
     if (tag < this.nrReservedTags) this.#putReserved(tag)
     else if (tag < this.#depth) {
-      assert(this.#freeCount < this.#depth - this.nrReservedTags, 'tag map: a tag was put twice')
+      assertOnce(
+        this.#freeCount < this.#depth - this.nrReservedTags,
+        'tag map: a tag was put twice',
+      )
       this.#freeTags[this.#freeCount] = tag
       this.#freeCount++
     } else this.#withdrawn[tag] = 1
@@ -225,7 +228,7 @@ export class TagMap<P = unknown> {
   }
 
   #putReserved(tag: number): void {
-    assert(this.#freeReservedCount < this.nrReservedTags, 'tag map: a tag was put twice')
+    assertOnce(this.#freeReservedCount < this.nrReservedTags, 'tag map: a tag was put twice')
     this.#freeReserved[this.#freeReservedCount] = tag
     this.#freeReservedCount++
     this.#reservedWait.wakeUp()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, KernelError, type Scheduler } from '@iolayers/kernel'
+import { assert, assertLive, KernelError, type Scheduler } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import {
   blkMqAddToBatch,
@@ -81,7 +81,7 @@ export class NullBlkOps implements BlkMqOps<NullCmd> {
 
   complete(rq: Request<NullCmd>): void {
     const { mqHctx } = rq
-    assert(mqHctx !== null, 'null_blk: a free request is complete')
+    assertLive(mqHctx !== null, 'null_blk: a free request is complete')
     this.#queueOf(mqHctx).device.complete(rq)
   }
 
@@ -101,7 +101,7 @@ export class NullBlkOps implements BlkMqOps<NullCmd> {
   /** @see drivers/block/null_blk/main.c null_timeout_rq */
   timeout(rq: Request<NullCmd>): BlkEhTimerReturn {
     const { mqHctx, pdu } = rq
-    assert(mqHctx !== null, 'null_blk: a free request times out')
+    assertLive(mqHctx !== null, 'null_blk: a free request times out')
     const nq = this.#queueOf(mqHctx)
     if (nq.device.config.resetTimerInject.shouldFail(rq)) return BlkEhTimerReturn.RESET_TIMER
     const isPolled = mqHctx.type === HctxType.POLL

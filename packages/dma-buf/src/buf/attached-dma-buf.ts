@@ -5,7 +5,7 @@
 // the state here is right before each of its functions is called, and stays right when that one fails.
 
 import { type Device, type DmaDirection, SgTable, validDmaDirection } from '@iolayers/dma-mapping'
-import { assert, KernelError, type Op, WaitQueue } from '@iolayers/kernel'
+import { assert, assertOnce, assertRef, KernelError, type Op, WaitQueue } from '@iolayers/kernel'
 import { DmaResvUsage } from '../resv/dma-resv-usage.ts'
 import { Attachment } from './attachment.ts'
 import { checkMappedTable } from './check-table.ts'
@@ -72,7 +72,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     const own = this.#own(attachment)
     assert(own.importer !== null, 'only a dynamic importer unpins by itself')
     this.resv.assertHeld()
-    assert(own.pins > 0, 'a dma-buf was unpinned more often than its attachment pinned it')
+    assertRef(own.pins > 0, 'a dma-buf was unpinned more often than its attachment pinned it')
     own.pins--
     this.#unpinOps(own)
   }
@@ -115,7 +115,10 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
     const own = this.#own(attachment)
     this.resv.assertHeld()
     const mapped = own.tables.get(table)
-    assert(mapped !== undefined, 'a dma-buf table was unmapped that its attachment has not mapped')
+    assertOnce(
+      mapped !== undefined,
+      'a dma-buf table was unmapped that its attachment has not mapped',
+    )
     assert(mapped === direction, 'a dma-buf table was unmapped in another direction')
     own.tables.delete(table)
     this.shared.tables.delete(table)
@@ -171,6 +174,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
   }
 
   #attach(device: Device, importer: DmaBufImporterOps | null): Attachment {
+    this.assertLive()
     const attachment = new Attachment(this.self, device, importer)
     this.ops.attach?.(this.self, attachment)
     this.#attachments.add(attachment)
@@ -180,6 +184,7 @@ export abstract class AttachedDmaBuf extends DmaBufBase {
   }
 
   #own(attachment: DmaBufAttachment): Attachment {
+    this.assertLive()
     assert(
       attachment instanceof Attachment && this.#attachments.has(attachment),
       'an attachment of another dma-buf, or one that was detached',

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import type { SgTable } from '@iolayers/dma-mapping'
-import { type File, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import { assertLive, type File, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import { MAX_SCHEDULE_TIMEOUT } from '../fence/dma-fence.ts'
 import type { DmaResv } from '../resv/dma-resv.ts'
 import type { DmaResvUsage } from '../resv/dma-resv-usage.ts'
@@ -48,6 +48,8 @@ export abstract class DmaBufBase {
   abstract readonly file: File
   protected readonly shared: DmaBufShared
   protected readonly ops: DmaBufOps
+  /** Nobody may use it any more: in checked mode its name and its attachments are out of bounds. */
+  protected freed: boolean
   #name: string
 
   constructor(shared: DmaBufShared, init: DmaBufObjectInit) {
@@ -57,6 +59,7 @@ export abstract class DmaBufBase {
     this.resv = init.resv
     this.shared = shared
     this.ops = init.ops
+    this.freed = false
     this.#name = ''
   }
 
@@ -64,6 +67,7 @@ export abstract class DmaBufBase {
   protected abstract get self(): DmaBuf
 
   get name(): string {
+    this.assertLive()
     return this.#name
   }
 
@@ -78,6 +82,10 @@ export abstract class DmaBufBase {
       'ERESTARTSYS',
       `interrupted while waiting for the fences of dma-buf ${this.inode}`,
     )
+  }
+
+  protected assertLive(): void {
+    assertLive(!this.freed || !this.shared.kernel.checked, 'a dma-buf was used after it was freed')
   }
 
   /** An exporter leaves the reservation lock as it finds it. Throws EINVAL, and in checked mode reports it first. */

@@ -3,7 +3,7 @@
 
 // One buffer. Its file holds the reference count; what outlives the last reference is nothing.
 
-import { assert, File, OpenFlags } from '@iolayers/kernel'
+import { assertLive, File, OpenFlags } from '@iolayers/kernel'
 import type { BufferListNode } from './buffer-list.ts'
 import type { DmaBuf } from './contracts.ts'
 import { CpuDmaBuf } from './cpu-dma-buf.ts'
@@ -63,12 +63,13 @@ export class DmaBufObject extends CpuDmaBuf implements DmaBuf, BufferListNode<Dm
     if (scheduler.exploring)
       scheduler.choicePoint('dma_buf: last reference gone, still on the list')
     this.#owner.unlink(this)
-    assert(this.attachments === 0, 'a dma-buf was released with devices attached')
-    assert(this.vmaps === 0, 'a dma-buf was released with a CPU view')
+    assertLive(this.attachments === 0, 'a dma-buf was released with devices attached')
+    assertLive(this.vmaps === 0, 'a dma-buf was released with a CPU view')
     try {
       this.ops.release(this)
     } finally {
       if (this.#ownsResv) this.resv.fini()
+      this.freed = true
     }
   }
 }

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { PAGE_SIZE } from '@iolayers/dma-mapping'
-import { assert, KernelError, OpenFlags } from '@iolayers/kernel'
+import { assertOnce, KernelError, OpenFlags } from '@iolayers/kernel'
 import type { DmaBuf, DmaBufMapping, DmaBufVma, DmaBufVmOps } from './contracts.ts'
 
 /** A range of a buffer in an address space: it holds a reference on the file, as a vma does. */
@@ -38,7 +38,7 @@ export class Mapping implements DmaBufMapping {
 
   munmap(): void {
     const vmOps = this.#vmOps
-    assert(vmOps !== null, 'a range of a dma-buf was unmapped twice')
+    assertOnce(vmOps !== null, 'a range of a dma-buf was unmapped twice')
     this.#vmOps = null
     try {
       vmOps.close?.()

@@ -45,6 +45,7 @@ export class DmaFenceDebug implements WatchedFence {
   }
 
   signalled(): void {
+    this.assertLive()
     this.#kernel.scheduler.watch?.fenceSignalled(this)
   }
 

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { PAGE_SIZE, type PhysicalMemory, SgTable } from '@iolayers/dma-mapping'
-import { assert } from '@iolayers/kernel'
+import { assert, assertLive, assertOnce } from '@iolayers/kernel'
 
 /** Neighbouring pages. */
 export interface PageBlock {
@@ -78,8 +78,8 @@ export class PageBacking {
   }
 
   free(): void {
-    assert(!this.#freed, 'pages were freed twice')
-    assert(this.mappings === 0, 'pages were freed while a device has them mapped')
+    assertOnce(!this.#freed, 'pages were freed twice')
+    assertLive(this.mappings === 0, 'pages were freed while a device has them mapped')
     this.#freed = true
     this.#giveBack()
   }

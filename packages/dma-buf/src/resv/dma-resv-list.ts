@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert, type Kernel } from '@iolayers/kernel'
+import { assertLive, type Kernel } from '@iolayers/kernel'
 import type { DmaFence } from '../fence/dma-fence.ts'
 import type { DmaResvUsage } from './dma-resv-usage.ts'
 
@@ -55,7 +55,7 @@ export class DmaResvList {
   }
 
   assertLive(kernel: Kernel): void {
-    assert(
+    assertLive(
       this.#freeState < 0 || !kernel.rcu.pollState(this.#freeState),
       'the list of a dma_resv was read after it was freed',
     )

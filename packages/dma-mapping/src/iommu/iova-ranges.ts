@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, assertOnce } from '@iolayers/kernel'
 
 /**
  * Free device page numbers as sorted ranges in two arrays. Allocation is first fit from the top, as the kernel's is; the
@@ -52,7 +52,7 @@ export class IovaRanges {
     const i = this.#firstAbove(pfn)
     const below = i > 0 ? (this.#ends[i - 1] ?? 0) : -1
     const above = i < this.#count ? (this.#starts[i] ?? 0) : 0x7fff_ffff
-    assert(below <= pfn && end <= above, 'IovaRanges: freed twice')
+    assertOnce(below <= pfn && end <= above, 'IovaRanges: freed twice')
     this.#freePages += pages
     if (below === pfn && above === end) {
       this.#ends[i - 1] = this.#ends[i] ?? 0

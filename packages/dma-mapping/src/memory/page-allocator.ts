@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, assertOnce } from '@iolayers/kernel'
 import { MAX_ORDER_NR_PAGES, MAX_PAGE_ORDER } from '../constants.ts'
 
 // One byte of state for the first frame of every block, free or not; frames inside a block have 0. Blocks tile the region,
@@ -62,7 +62,10 @@ export class PageAllocator {
 
   /** Asserts that exactly this block is allocated. */
   free(index: number, order: number): void {
-    assert(this.#state[index] === (ALLOCATED | (order + 1)), 'freePages: no such allocated block')
+    assertOnce(
+      this.#state[index] === (ALLOCATED | (order + 1)),
+      'freePages: no such allocated block',
+    )
     this.#freeBlock(index, order)
   }
 
@@ -179,7 +182,7 @@ export class PageAllocator {
 
   #assertRange(index: number, count: number): void {
     const want = ALLOCATED | CONTIGUOUS
-    assert(
+    assertOnce(
       ((this.#state[index] ?? 0) & ~ORDER_MASK) === (want | RANGE_START),
       'freeContiguous: no contiguous range begins here',
     )

@@ -125,7 +125,7 @@ export class PercpuRef {
 
   /** The end of the object that embeds it; nothing may use it afterwards. */
   exit(): void {
-    assert(this.#count === 0, 'a percpu ref was torn down with references on it')
+    assertLive(this.#count === 0, 'a percpu ref was torn down with references on it')
     this.#exited = true
   }
 

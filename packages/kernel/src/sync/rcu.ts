@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '../assert.ts'
+import { assert, assertOnce } from '../assert.ts'
 import { DeferredCall } from '../sched/deferred-call.ts'
 import type { Op } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
@@ -83,7 +83,7 @@ export class Rcu {
 
   /** Runs `head.fn` after a grace period, in atomic context. @see kernel/rcu/tree.c call_rcu */
   call(head: RcuHead): void {
-    assert(!head.queued, 'an RCU head was queued twice')
+    assertOnce(!head.queued, 'an RCU head was queued twice')
     head.queued = true
     if (this.#readers > 0) {
       this.#waiting.push(head)

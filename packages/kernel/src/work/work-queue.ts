@@ -4,7 +4,7 @@
 // Work that may sleep, done later by a bounded number of workers. Queues may share a pool of workers; when all of those are
 // blocked, a queue with a rescuer still gets on: work on the way to freeing memory always finds somebody.
 
-import { assert } from '../assert.ts'
+import { assert, assertLive } from '../assert.ts'
 import type { Blocker, Op } from '../sched/op.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import type { Task } from '../sched/task.ts'
@@ -88,7 +88,7 @@ class Queue implements WorkQueue, ItemOwner {
   }
 
   queue(item: WorkItem): boolean {
-    assert(!this.#destroyed, 'work was queued on a work queue that has ended')
+    assertLive(!this.#destroyed, 'work was queued on a work queue that has ended')
     if (item.pending || item.cancelling > 0) return false
     assert(!item.running || item.home === this, 'an item moved to another queue while it ran')
     item.pending = true

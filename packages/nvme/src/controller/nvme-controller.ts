@@ -9,7 +9,14 @@
 //                              +--bad queues or a fault on the bus--> fatal (CSTS.CFS)
 
 import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
-import { assert, DeferredCall, type Kernel, KernelError, type Tracepoint } from '@iolayers/kernel'
+import {
+  assert,
+  assertOnce,
+  DeferredCall,
+  type Kernel,
+  KernelError,
+  type Tracepoint,
+} from '@iolayers/kernel'
 import {
   AsyncErrorInfo,
   ERROR_LOG_NONE,
@@ -371,7 +378,7 @@ export class Controller implements NvmeController, StoreCompletion {
 
   #complete(slot: CommandSlot, status: number): void {
     const { sq } = slot
-    assert(sq !== null, 'a command was completed twice')
+    assertOnce(sq !== null, 'a command was completed twice')
     if (status !== Status.SUCCESS) this.stats.errors++
     slot.status = status
     sq.outstanding--

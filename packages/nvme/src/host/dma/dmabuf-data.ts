@@ -9,7 +9,7 @@ import {
   type Request,
 } from '@iolayers/block-core'
 import { type Device, DmaDirection, type DmaSegmentTable } from '@iolayers/dma-mapping'
-import { assert } from '@iolayers/kernel'
+import { assert, assertOnce } from '@iolayers/kernel'
 import { SglType } from '../../spec/index.ts'
 import type { HostCounters } from '../stats.ts'
 import { AllocResult, IodPayload, iodFreeDescriptors, type NvmeIod } from './iod.ts'
@@ -73,7 +73,7 @@ export class DmabufData {
   /** After the command's own completion. */
   end(rq: Request<NvmeIod>): void {
     const table = rq.dmaSegments
-    assert(table !== null, 'nvme: a dmabuf request ended that is not active')
+    assertOnce(table !== null, 'nvme: a dmabuf request ended that is not active')
     this.#sync(rq, table, false)
     iodFreeDescriptors(rq.pdu)
     rq.pdu.payload = IodPayload.NONE
