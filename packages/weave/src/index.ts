@@ -16,6 +16,21 @@ export type {
   WeaveStrategy,
 } from './search/contracts.ts'
 export { defaultStrategy } from './search/default-strategy.ts'
+export {
+  type ExhaustInit,
+  type ExhaustProgress,
+  type ExhaustResult,
+  exhaust,
+} from './search/exhaustive.ts'
+export {
+  type ExploreInit,
+  type ExploreResult,
+  explore,
+  type Failure,
+  type SearchKind,
+} from './search/explore.ts'
+export { medianSchedules, schedulesToFirst } from './search/first-failure.ts'
+export { type PctInit, pctStrategy } from './search/pct-strategy.ts'
 export { randomStrategy, uniformStrategy } from './search/random-strategies.ts'
 export { type RecordingStrategy, recordingStrategy } from './search/record.ts'
 export { type ScriptStrategy, scriptStrategy } from './search/script-strategy.ts'

@@ -181,3 +181,116 @@ export function turns(depth: number, noise = 0): Observed {
     ['all-turns'],
   )
 }
+
+/** `tasks` tasks of `steps` steps each that do nothing. */
+export function idleTasks(tasks: number, steps: number): Observed {
+  return programOf((scheduler) => {
+    const trace: number[] = []
+    function* idle(mine: number): Op<void> {
+      for (let i = 1; i < steps; i++) {
+        trace.push(mine)
+        yield* yieldNow(scheduler)
+      }
+      trace.push(mine)
+    }
+    for (let i = 0; i < tasks; i++) scheduler.spawn('idle', idle(i))
+    return { outcome: () => trace.join('') }
+  })
+}
+
+/**
+ * Calls that each write into one of `cells`, the last writer wins; one cell after the other. A call with a footprint touches its own cell
+ * alone; a `reader` sees all of them.
+ */
+export function writers(calls: number, cells: number, init: { reader?: boolean } = {}): Observed {
+  return programOf((scheduler) => {
+    const owners = Array.from({ length: cells }, () => ({ last: -1 }))
+    let seen = ''
+    const look = (): string => owners.map((owner) => owner.last).join(',')
+    for (let i = 0; i < calls; i++) {
+      const owner = owners[i % cells]!
+      const call = new DeferredCall('writer', () => {
+        owner.last = i
+      })
+      call.footprint = owner
+      scheduler.queue(call)
+    }
+    if (init.reader === true) {
+      const reader = new DeferredCall('reader', () => {
+        seen = look()
+      })
+      scheduler.queue(reader)
+    }
+    return { outcome: () => `${look()} ${seen}` }
+  })
+}
+
+/** Independent calls that start tasks and other calls, which depend on each other. */
+export function chains(): Observed {
+  return programOf((scheduler) => {
+    const log: string[] = []
+    function* task(name: string): Op<void> {
+      log.push(name)
+      yield* yieldNow(scheduler)
+      log.push(name)
+    }
+    for (const name of ['a', 'b', 'c']) {
+      const own = { count: 0 }
+      const second = new DeferredCall(`second of ${name}`, () => {
+        own.count++
+        if (name !== 'c') scheduler.spawn(name, task(name))
+      })
+      second.footprint = own
+      const first = new DeferredCall(`first of ${name}`, () => {
+        own.count++
+        scheduler.queue(second)
+      })
+      first.footprint = own
+      scheduler.queue(first)
+    }
+    return { outcome: () => log.join('') }
+  })
+}
+
+/** A task with choice points, at which independent calls run nested; the task sees what they did. */
+export function nestedWriters(): Observed {
+  return programOf((scheduler) => {
+    const owners = [{ last: 0 }, { last: 0 }, { last: 0 }]
+    const seen: string[] = []
+    function* watch(): Op<void> {
+      for (const label of ['one', 'two']) {
+        scheduler.choicePoint(label)
+        seen.push(owners.map((owner) => owner.last).join(''))
+      }
+    }
+    scheduler.spawn('watcher', watch())
+    for (const owner of owners) {
+      const call = new DeferredCall('writer', () => {
+        owner.last++
+      })
+      call.footprint = owner
+      scheduler.queue(call)
+    }
+    return { outcome: () => seen.join(' ') }
+  })
+}
+
+/** A call that says what it touches, and passes a choice point all the same, where others see a state of it in between. */
+export function brokenPromise(): Observed {
+  return programOf((scheduler) => {
+    const log: string[] = []
+    const first = new DeferredCall('first', () => {
+      log.push('1a')
+      scheduler.choicePoint('between')
+      log.push('1b')
+    })
+    const second = new DeferredCall('second', () => {
+      log.push('2')
+    })
+    first.footprint = {}
+    second.footprint = {}
+    scheduler.queue(second)
+    scheduler.queue(first)
+    return { outcome: () => log.join(' ') }
+  })
+}
