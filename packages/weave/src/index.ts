@@ -3,6 +3,16 @@
 
 export type { Checker } from './check/contracts.ts'
 export { faultOf } from './check/errors.ts'
+export {
+  createGeneralCheckers,
+  type GeneralCheckers,
+  type GeneralComponents,
+  type GeneralInit,
+} from './check/general.ts'
+export { type LeakProbe, Leaks, type LeaksComponents } from './check/leaks.ts'
+export { LockOrder } from './check/lock-order.ts'
+export { Retries, type RetriesInit } from './check/retries.ts'
+export { TaskState, type TaskStateComponents } from './check/task-state.ts'
 export { UserSpace } from './check/user-space.ts'
 export { WaitGraph, type WaitGraphComponents } from './check/wait-graph.ts'
 export { ActorNames } from './search/actor-names.ts'

@@ -10,6 +10,7 @@ export class DmaFenceDebug implements WatchedFence {
   publishedStamp = 0
   readonly #fence: DmaFence
   readonly #kernel: Kernel
+  #made = false
   #initStamp = 0
   #initAt: StackTrace | null = null
   /** Somebody other than its driver may know it: the order in which it got there no longer matters. */
@@ -28,6 +29,7 @@ export class DmaFenceDebug implements WatchedFence {
 
   /** Called by `DmaFence.init`, which its caller calls: both are left out of the stack. */
   initialised(reserveBeforeInit: boolean): void {
+    this.#made = true
     this.#kernel.scheduler.watch?.fenceMade(this)
     if (!reserveBeforeInit) return
     this.#initStamp = this.#kernel.signalling.stamp()
@@ -76,7 +78,7 @@ export class DmaFenceDebug implements WatchedFence {
 
   /** The last reference is gone: who looks it up in an RCU section that is open now may still do so. */
   released(): void {
-    this.#kernel.scheduler.watch?.fenceFreed(this)
+    if (this.#made) this.#kernel.scheduler.watch?.fenceFreed(this)
     this.#freeState = this.#kernel.rcu.getState()
   }
 
