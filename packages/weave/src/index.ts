@@ -45,3 +45,12 @@ export { randomStrategy, uniformStrategy } from './search/random-strategies.ts'
 export { type RecordingStrategy, recordingStrategy } from './search/record.ts'
 export { type ScriptStrategy, scriptStrategy } from './search/script-strategy.ts'
 export { type ShrinkInit, type Shrunk, shrink, shrinkShortest } from './search/shrink.ts'
+export {
+  decodeFailure,
+  encodeFailure,
+  failureFromUrl,
+  failureToUrl,
+  type WeaveFailure,
+  type WovenDesign,
+  type WovenPolicy,
+} from './show/failure.ts'
