@@ -4,6 +4,7 @@
 import { assert } from '@iolayers/kernel'
 import { HwQueue, type HwQueueHome } from './hw-queue.ts'
 import { type BlkMqQueueMap, blkMqGetHctxType, HctxType } from './queue-map.ts'
+import { signallingOps } from './signalling-ops.ts'
 import type { TagMap } from './tag-map.ts'
 import type { TagSet } from './tag-set.ts'
 import type { TagUser } from './tag-user.ts'
@@ -92,10 +93,10 @@ export class HctxTable {
   }
 
   #init(tags: TagMap): void {
-    const { ops } = this.#tagSet
+    const { kernel, ops } = this.#tagSet
     const queueNum = this.hctxs.length
     const tagUser = this.#addUser(tags, queueNum)
-    const hctx = new HwQueue(this.#home, ops, { queueNum, tags, tagUser })
+    const hctx = new HwQueue(this.#home, signallingOps(kernel, ops), { queueNum, tags, tagUser })
     try {
       ops.initHctx?.(hctx, queueNum)
     } catch (error) {

@@ -206,11 +206,15 @@ export class BioSubmitter {
     else plug.add(rq)
   }
 
-  /** What nobody could poll completes by itself. @see block/bio.c bio_clear_polled */
+  /**
+   * What nobody could poll completes by itself, and so does I/O on a registered buffer: a task that may or may not poll must not stand between the end of
+   * its DMA and the drain fence. @see block/bio.c bio_clear_polled
+   */
   #dropNeedlessPolled(bio: Bio): void {
-    if ((bio.biOpf & ReqFlags.POLLED) !== 0 && !this.#hctxs.canPoll) {
-      bio.biOpf &= ~ReqFlags.POLLED
-    }
+    const { biOpf } = bio
+    if ((biOpf & ReqFlags.POLLED) === 0) return
+    if (!this.#hctxs.canPoll || (biOpf & ReqFlags.DMABUF) !== 0)
+      bio.biOpf = biOpf & ~ReqFlags.POLLED
   }
 
   #hctxFor(plug: Plug | null, bio: Bio): HwQueue {

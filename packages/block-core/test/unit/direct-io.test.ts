@@ -286,6 +286,18 @@ describe('polled I/O', () => {
     closeFile(opened)
   })
 
+  it('F4, D2: I/O on a registered buffer ends by itself, whether or not anybody polls', () => {
+    const opened = openPolled(3)
+    const { io, scheduler, driver } = opened
+    const recorder = new KiocbRecorder()
+    const map = new FakeMap(1 << 20, 12)
+    expect(io.readIter(hipri(opened, recorder), dmabufIter(map, 0, 4096))).toBe(-Errno.EIOCBQUEUED)
+    scheduler.runUntilIdle()
+    expect(recorder.results).toEqual([4096])
+    expect([driver.polls, map.active]).toEqual([0, 0])
+    closeFile(opened)
+  })
+
   it('whoever waits for the end polls nothing, and is not polled', () => {
     const opened = openPolled(3)
     const { io, driver } = opened
