@@ -65,6 +65,8 @@ export class IoReq implements KiocbCompletion {
   opcode: number
   /** ReqFlags. */
   flags: number
+  /** Taken and not ended. */
+  inUse: boolean
   userDataLow: number
   userDataHigh: number
   /** The registered file that it uses; null for one that a descriptor named. */
@@ -107,6 +109,7 @@ export class IoReq implements KiocbCompletion {
     this.next = null
     this.opcode = 0
     this.flags = 0
+    this.inUse = false
     this.userDataLow = 0
     this.userDataHigh = 0
     this.file = null

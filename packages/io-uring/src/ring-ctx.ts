@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import {
+  assertOnce,
   DeferredCall,
   Errno,
   type Kernel,
@@ -144,6 +145,7 @@ export class RingCtx {
     } else this.#freeReqs = req.next
     req.next = null
     req.flags = 0
+    req.inUse = true
     req.staleImports = 0
     req.waited = false
     req.kiocb.fragmentsIssued = false
@@ -153,6 +155,7 @@ export class RingCtx {
 
   /** Atomic, from any context: a request is over. Its completion is posted now, or by task work. */
   end(req: IoReq, result: number): void {
+    assertOnce(req.inUse, 'io_uring: a request ended twice')
     if (!this.deferring || this.inOwner) {
       this.finish(req, result)
       return
@@ -165,6 +168,7 @@ export class RingCtx {
 
   /** The one end of a request: drops what it holds, posts its completion, frees it, and sees to its chain. */
   finish(req: IoReq, result: number): void {
+    assertOnce(req.inUse, 'io_uring: a request ended twice')
     req.putResources()
     const res = result === -Errno.ERESTARTSYS ? -Errno.EINTR : result
     if (this.#tpComplete.enabled) this.#tpComplete.emit(req.userData, res)
@@ -178,6 +182,7 @@ export class RingCtx {
 
   /** Ends a linked timeout that is not needed any more: no failure. */
   finishDisarmed(req: IoReq): void {
+    assertOnce(req.inUse, 'io_uring: a request ended twice')
     if (this.#tpComplete.enabled) this.#tpComplete.emit(req.userData, -Errno.ECANCELED)
     if ((req.flags & ReqFlags.CQE_SKIP) === 0) {
       this.post(req.userDataLow, req.userDataHigh, -Errno.ECANCELED, 0)
@@ -286,6 +291,7 @@ export class RingCtx {
   }
 
   #free(req: IoReq): void {
+    req.inUse = false
     this.stats.completed += 1
     req.next = this.#freeReqs
     this.#freeReqs = req

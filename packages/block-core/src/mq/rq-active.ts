@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assert } from '@iolayers/kernel'
+import { assert, assertRef } from '@iolayers/kernel'
 import { BlkStatus } from '../blk-status.ts'
 import type { Request } from './request.ts'
 
@@ -12,7 +12,7 @@ import type { Request } from './request.ts'
  */
 export function blkRqActivateDmabuf(rq: Request): BlkStatus {
   assert(rq.dmabufMap !== null, 'activate: not a dmabuf request')
-  assert(rq.dmaSegments === null, 'activate: the request is active')
+  assertRef(rq.dmaSegments === null, 'activate: the request is active')
   rq.dmaSegments = rq.dmabufMap.tryGetActive()
   return rq.dmaSegments === null ? BlkStatus.STALE : BlkStatus.OK
 }
@@ -22,7 +22,10 @@ export function blkRqActivateDmabuf(rq: Request): BlkStatus {
  * does it too where the driver has not.
  */
 export function blkRqDeactivateDmabuf(rq: Request): void {
-  assert(rq.dmabufMap !== null && rq.dmaSegments !== null, 'deactivate: the request is not active')
+  assertRef(
+    rq.dmabufMap !== null && rq.dmaSegments !== null,
+    'deactivate: the request is not active',
+  )
   rq.dmaSegments = null
   rq.dmabufMap.putActive()
 }
