@@ -23,14 +23,14 @@ import { type SglList, setCommandSgl } from './sgl-list.ts'
  * same page even.
  */
 export class DmabufData {
-  readonly #device: Device
-  readonly #sgl: SglList
-  readonly #counters: HostCounters
+  protected readonly device: Device
+  protected readonly sgl: SglList
+  protected readonly counters: HostCounters
 
   constructor(device: Device, sgl: SglList, counters: HostCounters) {
-    this.#device = device
-    this.#sgl = sgl
-    this.#counters = counters
+    this.device = device
+    this.sgl = sgl
+    this.counters = counters
   }
 
   /**
@@ -40,7 +40,7 @@ export class DmabufData {
   prepare(rq: Request<NvmeIod>): BlkStatus {
     const status = blkRqActivateDmabuf(rq)
     if (status !== BlkStatus.OK) {
-      this.#counters.staleRefusals++
+      this.counters.staleRefusals++
       return status
     }
     const table = rq.dmaSegments
@@ -54,19 +54,19 @@ export class DmabufData {
     const skip = rq.dmabufOffsetBytes - table.startAt(first)
     if (skip + rq.dataBytes <= table.lengthAt(first)) {
       setCommandSgl(iod, table.addressAt(first) + skip, rq.dataBytes, SglType.DATA_BLOCK)
-      this.#counters.sglDescriptors++
+      this.counters.sglDescriptors++
     } else {
-      const result = this.#list(iod, table, first, skip, rq.dataBytes)
+      const result = this.list(iod, table, first, skip, rq.dataBytes)
       if (result !== AllocResult.OK) {
         blkRqDeactivateDmabuf(rq)
         if (result === AllocResult.TOO_MANY) return BlkStatus.IOERR
-        this.#counters.resourceRefusals++
+        this.counters.resourceRefusals++
         return BlkStatus.RESOURCE
       }
     }
     iod.payload = IodPayload.DMABUF
-    this.#counters.dmabufRequests++
-    this.#sync(rq, table, true)
+    this.counters.dmabufRequests++
+    this.sync(rq, table, true)
     return BlkStatus.OK
   }
 
@@ -74,13 +74,14 @@ export class DmabufData {
   end(rq: Request<NvmeIod>): void {
     const table = rq.dmaSegments
     assertOnce(table !== null, 'nvme: a dmabuf request ended that is not active')
-    this.#sync(rq, table, false)
+    this.sync(rq, table, false)
     iodFreeDescriptors(rq.pdu)
     rq.pdu.payload = IodPayload.NONE
     blkRqDeactivateDmabuf(rq)
   }
 
-  #list(
+  /** Describes more than one segment; takes what descriptors that needs. */
+  protected list(
     iod: NvmeIod,
     table: DmaSegmentTable,
     first: number,
@@ -89,22 +90,23 @@ export class DmabufData {
   ): AllocResult {
     const last = table.find(table.startAt(first) + skip + size - 1)
     const entries = last - first + 1
-    const result = this.#sgl.begin(iod, entries)
+    const result = this.sgl.begin(iod, entries)
     if (result !== AllocResult.OK) return result
     let left = size
     for (let i = first; i <= last; i++) {
       const from = i === first ? skip : 0
       const length = Math.min(table.lengthAt(i) - from, left)
-      this.#sgl.add(table.addressAt(i) + from, length)
+      this.sgl.add(table.addressAt(i) + from, length)
       left -= length
     }
-    this.#counters.sglDescriptors += entries
-    this.#counters.descriptorBlocks += iod.nrDescriptors
+    this.counters.sglDescriptors += entries
+    this.counters.descriptorBlocks += iod.nrDescriptors
     return result
   }
 
-  #sync(rq: Request<NvmeIod>, table: DmaSegmentTable, forDevice: boolean): void {
-    const dma = this.#device.dma
+  /** Only the bytes of the request, whatever the direction (S5, S6). */
+  protected sync(rq: Request<NvmeIod>, table: DmaSegmentTable, forDevice: boolean): void {
+    const dma = this.device.dma
     const direction = opIsWrite(rq.cmdFlags) ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE
     let i = table.find(rq.dmabufOffsetBytes)
     let from = rq.dmabufOffsetBytes - table.startAt(i)
@@ -114,10 +116,10 @@ export class DmabufData {
       const addr = table.addressAt(i) + from
       if (forDevice) {
         dma.syncSingleForDevice(addr, length, direction)
-        this.#counters.syncsForDevice++
+        this.counters.syncsForDevice++
       } else {
         dma.syncSingleForCpu(addr, length, direction)
-        this.#counters.syncsForCpu++
+        this.counters.syncsForCpu++
       }
       left -= length
       from = 0

@@ -34,34 +34,34 @@ export function setCommandSgl(iod: NvmeIod, addr: number, length: number, type: 
  * @see drivers/nvme/host/pci.c nvme_pci_setup_data_sgl
  */
 export class SglList {
-  readonly #pools: DescriptorPools
-  #iod: NvmeIod | null
-  #left: number
-  #block: number
-  #slot: number
-  #view: DataView | null
-  #offset: number
+  protected readonly pools: DescriptorPools
+  protected iod: NvmeIod | null
+  protected left: number
+  protected block: number
+  protected slot: number
+  protected view: DataView | null
+  protected offset: number
 
   constructor(pools: DescriptorPools) {
-    this.#pools = pools
-    this.#iod = null
-    this.#left = 0
-    this.#block = 0
-    this.#slot = 0
-    this.#view = null
-    this.#offset = 0
+    this.pools = pools
+    this.iod = null
+    this.left = 0
+    this.block = 0
+    this.slot = 0
+    this.view = null
+    this.offset = 0
   }
 
   /** Takes what a list of `entries` data blocks, at least 2, needs. Anything but OK: nothing was taken. */
   begin(iod: NvmeIod, entries: number): AllocResult {
     assert(entries > 1, 'nvme: one data block goes into the command')
     const small = entries <= SGL_SMALL_ENTRIES
-    const pool = small ? this.#pools.small : this.#pools.page
+    const pool = small ? this.pools.small : this.pools.page
     const result = iodAllocDescriptors(iod, pool, small ? 1 : sglBlocks(entries))
     if (result !== AllocResult.OK) return result
-    this.#iod = iod
-    this.#left = entries
-    this.#enter(0)
+    this.iod = iod
+    this.left = entries
+    this.enter(0)
     const first = pool.dmaAddrOf(iod.descriptors[0] ?? -1)
     setCommandSgl(iod, first, segmentBytes(entries), segmentType(entries))
     return result
@@ -69,36 +69,36 @@ export class SglList {
 
   /** The next data block. @see drivers/nvme/host/pci.c nvme_pci_sgl_set_data */
   add(addr: number, length: number): void {
-    assert(this.#left > 0, 'nvme: more data blocks than the list was made for')
-    if (this.#slot === SGL_PAGE_ENTRIES - 1 && this.#left > 1) this.#link()
-    this.#write(addr, length, SglType.DATA_BLOCK)
-    this.#left--
+    assert(this.left > 0, 'nvme: more data blocks than the list was made for')
+    if (this.slot === SGL_PAGE_ENTRIES - 1 && this.left > 1) this.link()
+    this.write(addr, length, SglType.DATA_BLOCK)
+    this.left--
   }
 
-  #link(): void {
-    const iod = this.#iod
+  protected link(): void {
+    const iod = this.iod
     assert(iod !== null && iod.pool !== null, 'nvme: no list')
-    const next = iod.descriptors[this.#block + 1] ?? -1
-    this.#write(iod.pool.dmaAddrOf(next), segmentBytes(this.#left), segmentType(this.#left))
-    this.#enter(this.#block + 1)
+    const next = iod.descriptors[this.block + 1] ?? -1
+    this.write(iod.pool.dmaAddrOf(next), segmentBytes(this.left), segmentType(this.left))
+    this.enter(this.block + 1)
   }
 
-  #enter(block: number): void {
-    const iod = this.#iod
+  protected enter(block: number): void {
+    const iod = this.iod
     assert(iod !== null && iod.pool !== null, 'nvme: no list')
     const index = iod.descriptors[block] ?? -1
-    this.#block = block
-    this.#slot = 0
-    this.#view = iod.pool.viewOf(index)
-    this.#offset = iod.pool.offsetOf(index)
+    this.block = block
+    this.slot = 0
+    this.view = iod.pool.viewOf(index)
+    this.offset = iod.pool.offsetOf(index)
   }
 
-  #write(addr: number, length: number, type: number): void {
-    const view = this.#view
+  protected write(addr: number, length: number, type: number): void {
+    const view = this.view
     assert(view !== null, 'nvme: no list')
-    const at = this.#offset + this.#slot * SGL_DESCRIPTOR_BYTES
+    const at = this.offset + this.slot * SGL_DESCRIPTOR_BYTES
     writeSglDescriptor(view, at, type, addr, length)
-    this.#slot++
+    this.slot++
   }
 }
 

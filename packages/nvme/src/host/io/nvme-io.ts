@@ -56,10 +56,10 @@ export interface NvmeIoInit {
  * @see drivers/nvme/host/pci.c nvme_queue_rq, nvme_handle_cqe, nvme_pci_complete_batch
  */
 export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
-  readonly #data: DmabufData
+  protected readonly data: DmabufData
   readonly #mapped: MappedData
   readonly #trace: HostTrace
-  readonly #counters: HostCounters
+  protected readonly counters: HostCounters
   readonly #init: NvmeIoInit
   readonly #queues: IoQueue[]
   readonly #namespaces: Map<Disk, NvmeNs>
@@ -67,10 +67,10 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   #lastNs: NvmeNs | null
 
   constructor(components: NvmeIoComponents, init: NvmeIoInit) {
-    this.#data = components.dmabufData
+    this.data = components.dmabufData
     this.#mapped = components.mappedData
     this.#trace = components.trace
-    this.#counters = components.counters
+    this.counters = components.counters
     this.#init = init
     this.#queues = []
     this.#namespaces = new Map()
@@ -97,7 +97,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     const ns = this.#nsOf(hctx.disk)
     const opcode = nvmOpcodeOf(rq)
     if (opcode < 0) return BlkStatus.NOTSUPP
-    const status = this.#prepareData(rq)
+    const status = this.prepareData(rq)
     if (status !== BlkStatus.OK) {
       if (status !== BlkStatus.RESOURCE) rq.pdu.retries = 0
       return status
@@ -109,7 +109,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
       this.#trace.emitDataPointer(rq)
     }
     inFlight[rq.tag] = rq
-    this.#counters.requests++
+    this.counters.requests++
     writeCommand(queue.sqView, queue.slot(), rq, ns, opcode)
     queue.advance()
     if (last) queue.ring()
@@ -136,32 +136,32 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     const io = this.#queueAt(queue.qid - 1)
     const rq = this.#findRq(io, commandId)
     if (rq === null) {
-      this.#counters.unknownCompletions++
+      this.counters.unknownCompletions++
       return
     }
     io.inFlight[rq.tag] = null
-    this.#counters.completions++
+    this.counters.completions++
     if (this.#trace.sq.enabled) this.#trace.emitSq(rq, queue)
-    this.#endData(rq)
+    this.endData(rq)
     if (this.#trace.completeRq.enabled) this.#trace.emitCompleteRq(rq, queue, result, status)
     const blkStatus = nvmeErrorStatus(status)
     if (blkMqAddToBatch(rq, io.batch, blkStatus)) {
       rq.pdu.retries = 0
       return
     }
-    this.#fail(rq, status, blkStatus)
+    this.fail(rq, status, blkStatus)
   }
 
   /**
    * A status that does not forbid it is tried again; a request whose map has died meanwhile ends with STALE then.
    * @see drivers/nvme/host/core.c nvme_decide_disposition, nvme_complete_rq
    */
-  #fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
+  protected fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
-    this.#counters.errors++
+    this.counters.errors++
     if ((status & STATUS_DNR) === 0 && iod.retries < this.#init.maxRetries) {
       iod.retries++
-      this.#counters.retries++
+      this.counters.retries++
       blkMqRequeueRequest(rq, true)
       return
     }
@@ -169,14 +169,14 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     blkMqEndRequest(rq, blkStatus)
   }
 
-  #prepareData(rq: Request<NvmeIod>): BlkStatus {
-    if (rq.dmabufMap !== null) return this.#data.prepare(rq)
+  protected prepareData(rq: Request<NvmeIod>): BlkStatus {
+    if (rq.dmabufMap !== null) return this.data.prepare(rq)
     return rq.dataBytes === 0 ? BlkStatus.OK : this.#mapped.prepare(rq)
   }
 
-  #endData(rq: Request<NvmeIod>): void {
+  protected endData(rq: Request<NvmeIod>): void {
     const { payload } = rq.pdu
-    if (payload === IodPayload.DMABUF) this.#data.end(rq)
+    if (payload === IodPayload.DMABUF) this.data.end(rq)
     else if (payload === IodPayload.MAPPED) this.#mapped.end(rq)
   }
 

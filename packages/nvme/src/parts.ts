@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// The classes behind the host, for those who replace one step of them and nothing else, or put an I/O path together by hand. They may
+// change in any release.
+
+export { iodBounds } from './host/ctrl/limits.ts'
+export { createDescriptorPools, type DescriptorPools } from './host/dma/descriptor-pools.ts'
+export { DmabufData } from './host/dma/dmabuf-data.ts'
+export {
+  AllocResult,
+  type IodBounds,
+  IodPayload,
+  iodAllocDescriptors,
+  iodFreeDescriptors,
+  NvmeIod,
+} from './host/dma/iod.ts'
+export { MappedData } from './host/dma/mapped-data.ts'
+export { PrpList } from './host/dma/prp-list.ts'
+export { SglList, setCommandSgl } from './host/dma/sgl-list.ts'
+export { HostTrace } from './host/io/host-trace.ts'
+export { NvmeIo, type NvmeIoComponents, type NvmeIoInit } from './host/io/nvme-io.ts'
+export { type CqeSink, NvmeQueue, type NvmeQueueInit } from './host/queue/nvme-queue.ts'
+export { HostCounters } from './host/stats.ts'
