@@ -11,10 +11,11 @@ export {
 } from './check/general.ts'
 export { type LeakProbe, Leaks, type LeaksComponents } from './check/leaks.ts'
 export { LockOrder } from './check/lock-order.ts'
+export { type BusyRequests, type HolderRequest, requestHolders } from './check/request-holders.ts'
 export { Retries, type RetriesInit } from './check/retries.ts'
 export { TaskState, type TaskStateComponents } from './check/task-state.ts'
 export { UserSpace } from './check/user-space.ts'
-export { WaitGraph, type WaitGraphComponents } from './check/wait-graph.ts'
+export { WaitGraph, type WaitGraphComponents, type WaitKnowledge } from './check/wait-graph.ts'
 export { ActorNames } from './search/actor-names.ts'
 export type {
   Fault,

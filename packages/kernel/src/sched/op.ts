@@ -25,6 +25,8 @@ export interface Park extends Dependence {
   readonly what: string
   /** The task that has to act before the wait can end, when the primitive knows it. */
   owner?(): Task | null
+  /** What is waited for, where this is only the place where one waits: a fence. */
+  readonly subject?: object | null
 }
 
 /**

@@ -34,6 +34,10 @@ export class Completion implements Park {
     return this.#dependence?.what ?? this.#name
   }
 
+  get subject(): object | null {
+    return this.#dependence
+  }
+
   blockers(): readonly Blocker[] {
     return this.#dependence?.blockers?.() ?? []
   }

@@ -32,6 +32,10 @@ export class WaitQueue implements Park {
     return this.#dependence?.what ?? this.#name
   }
 
+  get subject(): object | null {
+    return this.#dependence
+  }
+
   blockers(): readonly Blocker[] {
     return this.#dependence?.blockers?.() ?? []
   }

@@ -17,13 +17,15 @@ import { LockOrder } from './lock-order.ts'
 import { Retries, type RetriesInit } from './retries.ts'
 import { TaskState } from './task-state.ts'
 import { UserSpace } from './user-space.ts'
-import { WaitGraph } from './wait-graph.ts'
+import { WaitGraph, type WaitKnowledge } from './wait-graph.ts'
 
 export interface GeneralComponents {
   readonly scheduler: VirtualScheduler
   readonly kernel: Kernel
   /** What is counted at the end of the run; the stack may add to it until then. */
   readonly probes?: readonly LeakProbe[]
+  /** Names in reports who is in the way of what: `requestHolders`, for a stack with block devices. */
+  readonly known?: WaitKnowledge
 }
 
 export interface GeneralInit {
@@ -52,7 +54,11 @@ export function createGeneralCheckers(
   const state = new TaskState({ scheduler, kernel, locks })
   const retries = new Retries(scheduler, init.retries)
   const leaks = new Leaks({ scheduler, probes })
-  const waits = new WaitGraph({ scheduler, userSpace })
+  const waits = new WaitGraph(
+    components.known === undefined
+      ? { scheduler, userSpace }
+      : { scheduler, userSpace, known: components.known },
+  )
   scheduler.watch = new RunWatch(locks, state, retries, leaks)
   return { checkers: [locks, state, retries, waits], waits, leaks, userSpace }
 }

@@ -10,10 +10,15 @@ import type { Fault } from '../search/contracts.ts'
 import type { Checker } from './contracts.ts'
 import { UserSpace } from './user-space.ts'
 
+/** Who has to get on before `subject`, which somebody waits for, can, besides those that it names itself. */
+export type WaitKnowledge = (subject: object) => readonly Blocker[]
+
 export interface WaitGraphComponents {
   readonly scheduler: VirtualScheduler
   /** Where user tasks are that need not come back. */
   readonly userSpace?: UserSpace
+  /** What a stack knows of what it is made of: who else has to get on before something can. */
+  readonly known?: WaitKnowledge
 }
 
 /** Deadlocks, waits that nobody ends, and waits that only a user task could end. */
@@ -21,10 +26,14 @@ export class WaitGraph implements Checker {
   readonly name = 'waits'
   readonly #scheduler: VirtualScheduler
   readonly #userSpace: UserSpace | null
+  readonly #allEdges: Edges
 
   constructor(components: WaitGraphComponents) {
     this.#scheduler = components.scheduler
     this.#userSpace = components.userSpace ?? null
+    const { known } = components
+    this.#allEdges =
+      known === undefined ? allEdges : (node) => [...allEdges(node), ...ask(known, node)]
   }
 
   /** A cycle that no signal and no timeout can open is found as it closes, whatever else goes on. */
@@ -40,7 +49,7 @@ export class WaitGraph implements Checker {
   atEnd(): Fault | null {
     const waiting = this.#waiting()
     if (waiting.length === 0) return null
-    const fault = explain(waiting)
+    const fault = explain(waiting, this.#allEdges)
     const users = this.#userSpace?.tasks ?? []
     if (users.length === 0 || fault.check === 'user-dependency') return fault
     return this.#userWouldHelp() ? userDependency(fault, users) : fault
@@ -63,13 +72,13 @@ export class WaitGraph implements Checker {
 }
 
 /** Any of it may be a daemon: `waiting` are those who are not. */
-function explain(waiting: readonly Task[]): Fault {
+function explain(waiting: readonly Task[], edges: Edges): Fault {
   for (const task of waiting) {
-    const cycle = findCycle(task, allEdges)
+    const cycle = findCycle(task, edges)
     if (cycle !== null) return deadlock(cycle)
   }
   for (const task of waiting) {
-    const chain = chainOf(task)
+    const chain = chainOf(task, edges)
     const last = chain.at(-1)
     if (!(last instanceof UserSpace)) continue
     return {
@@ -80,8 +89,8 @@ function explain(waiting: readonly Task[]): Fault {
   }
   return {
     check: 'stuck',
-    message: `a wait that nobody ends: ${lineOf(chainOf(waiting[0]))}`,
-    details: [...new Set(waiting.flatMap((task) => linesOf(chainOf(task))))],
+    message: `a wait that nobody ends: ${lineOf(chainOf(waiting[0], edges))}`,
+    details: [...new Set(waiting.flatMap((task) => linesOf(chainOf(task, edges))))],
   }
 }
 
@@ -115,6 +124,10 @@ function allEdges(node: Blocker): readonly Blocker[] {
   if (isTask(node)) return waitOf(node)
   const owner = node.owner?.() ?? null
   return owner === null ? (node.blockers?.() ?? NONE) : [owner]
+}
+
+function ask(known: WaitKnowledge, node: Blocker): readonly Blocker[] {
+  return typeof node === 'string' || isTask(node) ? NONE : known(node.subject ?? node)
 }
 
 /** What has to get on before `node` can, and no signal, timeout or other way round that. */
@@ -160,11 +173,11 @@ function fromTask(cycle: readonly Blocker[]): readonly Blocker[] {
 }
 
 /** From a task to where the trace of its wait ends; there is no cycle. The longest way is the one that says most. */
-function chainOf(start: Blocker | undefined): readonly Blocker[] {
+function chainOf(start: Blocker | undefined, edges: Edges): readonly Blocker[] {
   if (start === undefined) return NONE
   let longest: readonly Blocker[] = NONE
-  for (const next of allEdges(start)) {
-    const chain = chainOf(next)
+  for (const next of edges(start)) {
+    const chain = chainOf(next, edges)
     if (chain.at(-1) instanceof UserSpace) return [start, ...chain]
     if (chain.length > longest.length) longest = chain
   }
