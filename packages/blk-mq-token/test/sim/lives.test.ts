@@ -15,8 +15,8 @@ import { expectNothingLeft, makeWorld, type World } from '../world.ts'
 const TOKENS = 4
 const IOS = 8
 const ROUNDS = 4
-/** The registration is over, the device or the buffer is gone, a signal came, a wait took too long. */
-const ENDS = ['ENOENT', 'ENODEV', 'ERESTARTSYS', 'ETIME']
+/** The registration is over, the device or the buffer is gone, a signal came. */
+const ENDS = ['ENODEV', 'ENOENT', 'ERESTARTSYS']
 
 class Life {
   readonly world: World
@@ -32,7 +32,7 @@ class Life {
 
   constructor(seed: number) {
     const policy = seed % 2 === 0 ? 'fence' : 'drain'
-    this.world = makeWorld({ seed }, { policy, timeoutNs: seed % 7 === 0 ? 10 : 400 })
+    this.world = makeWorld({ seed }, { policy })
     const { scheduler, tokens } = this.world
     this.#prng = createPrng(seed * 13 + 1)
     this.exporter = new RevocableExporter(this.world)
@@ -193,16 +193,16 @@ function runSeed(seed: number): { trace: string; ends: Set<string> } {
 }
 
 describe('the lives of maps of one buffer', () => {
-  it('R-MQ-2, R-MQ-6, R-MQ-7, H9, H14, H15: in any order of eviction, revocation, removal and release, for 1200 seeds', () => {
+  it('R-MQ-2, R-MQ-6, R-MQ-7, H9, H14, H15: in any order of eviction, revocation, removal and release, for 1000 seeds', () => {
     const ends = new Set<string>()
-    for (let seed = 1; seed <= 1200; seed++) {
+    for (let seed = 1; seed <= 1000; seed++) {
       try {
         for (const end of runSeed(seed).ends) ends.add(end)
       } catch (error) {
         throw new Error(`seed ${seed}`, { cause: error })
       }
     }
-    expect([...ends].sort()).toEqual([...ENDS].sort())
+    expect([...ends].sort()).toEqual(ENDS)
   })
 
   it('the same seed gives the same trace', () => {
