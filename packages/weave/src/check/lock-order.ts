@@ -30,7 +30,7 @@ interface Held {
 /** What one task has done since it began, or since its item of work did. */
 interface Context {
   readonly held: Held[]
-  /** When it last wanted a lock of each class, or a worker. */
+  /** When it last wanted a lock of each class, or a worker, while some fence was pending. */
   readonly wanted: Map<OrderClass, number>
 }
 
@@ -53,10 +53,13 @@ export class LockOrder implements Checker, Told {
   readonly #scheduler: Scheduler
   readonly #contexts: Map<Task, Context> = new Map()
   readonly #byName: Map<string, OrderClass> = new Map()
+  readonly #byLock: Map<Park, OrderClass> = new Map()
   readonly #byOps: Map<object, OrderClass> = new Map()
   /** Of locks of one class that were held together, without a transaction: each as a class of its own. */
   readonly #single: Map<Park, OrderClass> = new Map()
   #stamp = 0
+  /** Fences that others know and that have not signalled. */
+  #pending = 0
   #fault: Fault | null = null
 
   constructor(scheduler: Scheduler) {
@@ -81,8 +84,8 @@ export class LockOrder implements Checker, Told {
     const task = this.#scheduler.current
     if (task === null) return
     const context = this.#contextOf(task)
-    const order = this.#classOf(lock.what)
-    context.wanted.set(order, ++this.#stamp)
+    const order = this.#classOf(lock)
+    if (this.#pending > 0) context.wanted.set(order, ++this.#stamp)
     for (const held of context.held) {
       if (held.order !== order) this.#before(held.order, order, task, 'takes')
       else if (ctx === null || held.ctx !== ctx) this.#sameClass(held.lock, lock, task)
@@ -90,7 +93,7 @@ export class LockOrder implements Checker, Told {
   }
 
   lockTaken(lock: Park, ctx: object | null, task: Task): void {
-    this.#contextOf(task).held.push({ lock, ctx, order: this.#classOf(lock.what) })
+    this.#contextOf(task).held.push({ lock, ctx, order: this.#classOf(lock) })
   }
 
   lockDropped(lock: Park, task: Task): void {
@@ -101,6 +104,7 @@ export class LockOrder implements Checker, Told {
 
   fencePublished(fence: WatchedFence): void {
     fence.publishedStamp = ++this.#stamp
+    this.#pending++
   }
 
   fenceWaited(fence: WatchedFence): void {
@@ -108,9 +112,11 @@ export class LockOrder implements Checker, Told {
   }
 
   fenceSignalled(fence: WatchedFence): void {
+    if (fence.publishedStamp === 0) return
+    this.#pending--
     const task = this.#scheduler.current
     const wanted = task === null ? undefined : this.#contexts.get(task)?.wanted
-    if (task === null || wanted === undefined || fence.publishedStamp === 0) return
+    if (task === null || wanted === undefined) return
     for (const [order, stamp] of wanted) {
       if (stamp < fence.publishedStamp) continue
       const from = this.#classOfFence(fence)
@@ -124,9 +130,9 @@ export class LockOrder implements Checker, Told {
     wanted.clear()
     this.#stamp++
     for (const lock of [queue, item]) {
-      const order = this.#classOf(lock.what)
+      const order = this.#classOf(lock)
       held.push({ lock, ctx: null, order })
-      wanted.set(order, this.#stamp)
+      if (this.#pending > 0) wanted.set(order, this.#stamp)
     }
   }
 
@@ -136,7 +142,7 @@ export class LockOrder implements Checker, Told {
   }
 
   workWaited(item: Park): void {
-    if (this.#inHand() !== null) this.#waited(this.#classOf(item.what))
+    if (this.#inHand() !== null) this.#waited(this.#classOf(item))
   }
 
   /** The running task waits for something that is no lock. */
@@ -180,11 +186,13 @@ export class LockOrder implements Checker, Told {
     return context
   }
 
-  #classOf(name: string): OrderClass {
-    const known = this.#byName.get(name)
+  #classOf(lock: Park): OrderClass {
+    const known = this.#byLock.get(lock)
     if (known !== undefined) return known
-    const order = createOrderClass(name)
+    const name = lock.what
+    const order = this.#byName.get(name) ?? createOrderClass(name)
     this.#byName.set(name, order)
+    this.#byLock.set(lock, order)
     return order
   }
 

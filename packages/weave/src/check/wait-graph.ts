@@ -38,9 +38,7 @@ export class WaitGraph implements Checker {
 
   /** A cycle that no signal and no timeout can open is found as it closes, whatever else goes on. */
   afterStep(item: Candidate): Fault | null {
-    if (item.kind !== 'task' || item.state !== 'parked') return null
-    const park = item.waitingFor
-    if (park === null || (park.owner === undefined && park.blockers === undefined)) return null
+    if (item.kind !== 'task' || item.state !== 'parked' || !leadsOn(item)) return null
     const cycle = findCycle(item, certainEdges)
     return cycle === null ? null : deadlock(cycle)
   }
@@ -112,6 +110,23 @@ function deadlock(cycle: readonly Blocker[]): Fault {
     message: `a cycle of waiting: ${[...actors, actors[0] ?? ''].join(' -> ')}`,
     details: linesOf([...cycle, ...cycle.slice(0, 1)]),
   }
+}
+
+/** Longer chains of tasks are looked at in full. */
+const CHAIN_MAX = 16
+
+/** Whether the locks that `task` waits for lead back to it, or to what may: most often they do not. */
+function leadsOn(task: Task): boolean {
+  let at = task
+  for (let seen = 0; at.state === 'parked' && at.waitingFor !== null; seen++) {
+    const park = at.waitingFor
+    const owner = park.owner?.() ?? null
+    if (owner === null) return (park.blockers?.() ?? NONE).length > 0
+    // A cycle that it only leads into counts too: it may be one of those that nothing opens.
+    if (owner === task || seen === CHAIN_MAX) return true
+    at = owner
+  }
+  return false
 }
 
 type Edges = (node: Blocker) => readonly Blocker[]
