@@ -83,7 +83,7 @@ class Queue implements WorkQueue, ItemOwner {
     this.#pool =
       components.workers ?? new WorkerPool(components.scheduler, { name, workersMax: maxActive })
     this.#maxActive = maxActive
-    this.#done = new WaitQueue(components.scheduler, `${this.what} to get on`, this)
+    this.#done = new WaitQueue(components.scheduler, this.what, this)
     this.#mayday = new WaitQueue(components.scheduler, `a mayday of ${name}`)
   }
 
