@@ -29,6 +29,7 @@ import {
   type CountingTokenFactory,
   createDmabufTokenFactory,
   type TokenFactoryInit,
+  type TokenParts,
 } from '../src/index.ts'
 
 export interface World {
@@ -47,6 +48,7 @@ export function makeWorld(
   init: VirtualInit,
   tokenInit: TokenFactoryInit = {},
   coreInit: DmaBufCoreInit = {},
+  parts: TokenParts = {},
 ): World {
   const scheduler = createVirtualScheduler(init)
   const kernel = createKernel({ scheduler }, { checked: true })
@@ -55,7 +57,7 @@ export function makeWorld(
   const core = createDmaBufCore({ kernel }, coreInit)
   const heap = createMovableHeap({ kernel, memory, core })
   const device = createDevice({ kernel, memory, iommu }, { name: 'dev', iommuMode: 'strict' })
-  const tokens = createDmabufTokenFactory({ kernel, fences: core }, tokenInit)
+  const tokens = createDmabufTokenFactory({ kernel, fences: core, parts }, tokenInit)
   return { range: new BusRange(), scheduler, kernel, memory, iommu, core, heap, device, tokens }
 }
 
