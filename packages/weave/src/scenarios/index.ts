@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-export type { Program } from '../search/contracts.ts'
+import type { Scenario } from '../run/scenario.ts'
+import { h02 } from './h02-create-invalidate-window.ts'
+
+/** Every scenario, in the order of the hazards. */
+export const scenarios: readonly Scenario[] = [h02]

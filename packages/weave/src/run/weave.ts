@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { type Kernel, type Op, sleep, type VirtualScheduler, yieldNow } from '@iolayers/kernel'
+import type { Checker } from '../check/contracts.ts'
+import type { LeakProbe } from '../check/leaks.ts'
+import type { UserSpace } from '../check/user-space.ts'
+import { type DesignParts, type Policy, Stack, type StackInit } from '../stack/stack.ts'
+
+/** What a scenario has of the run that it is in. */
+export interface WeaveComponents {
+  readonly scheduler: VirtualScheduler
+  readonly kernel: Kernel
+  readonly parts: DesignParts
+  readonly policy: Policy
+  readonly userSpace: UserSpace
+  readonly checkers: Checker[]
+  readonly probes: LeakProbe[]
+}
+
+export class Weave {
+  readonly scheduler: VirtualScheduler
+  readonly kernel: Kernel
+  /** The classes that the design puts in the place of ours. */
+  readonly parts: DesignParts
+  readonly policy: Policy
+  /** Where a user task stays that need not come back. */
+  readonly userSpace: UserSpace
+  readonly #checkers: Checker[]
+  readonly #probes: LeakProbe[]
+
+  constructor(components: WeaveComponents) {
+    this.scheduler = components.scheduler
+    this.kernel = components.kernel
+    this.parts = components.parts
+    this.policy = components.policy
+    this.userSpace = components.userSpace
+    this.#checkers = components.checkers
+    this.#probes = components.probes
+  }
+
+  /** From the token to the queue, with its checkers. */
+  stack(init: Omit<StackInit, 'policy'> = {}): Stack {
+    const stack = new Stack(this, { ...init, policy: this.policy })
+    this.watch(stack.ledger, stack.hardware, stack.transfers)
+    this.leaves(...stack.probes)
+    return stack
+  }
+
+  watch(...checkers: readonly Checker[]): void {
+    this.#checkers.push(...checkers)
+  }
+
+  /** What has to be zero at the end. */
+  leaves(...probes: readonly LeakProbe[]): void {
+    this.#probes.push(...probes)
+  }
+
+  /** Others may run here. */
+  *pause(): Op<void> {
+    yield* yieldNow(this.scheduler)
+  }
+
+  *sleep(delayNs: number): Op<void> {
+    yield* sleep(this.scheduler, delayNs)
+  }
+}

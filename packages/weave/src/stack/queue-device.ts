@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// The hardware behind one pair of NVMe queues: small enough to be made thousands of times a second. It fetches, walks the SGL, moves the
+// data and completes, each a step of its own, so that anything else can happen in between. What it reads of the host it checks: this is
+// where a bad descriptor list or a bad address shows. The whole controller is @iolayers/nvme/controller.
+
+import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
+import { assert, DeferredCall, type Kernel } from '@iolayers/kernel'
+import {
+  CQE_BYTES,
+  CqeOffset,
+  getUint64,
+  NvmOpcode,
+  PSDT_SHIFT,
+  SGL_DESCRIPTOR_BYTES,
+  SglType,
+  SQE_BYTES,
+  SqeOffset,
+  Status,
+  sglAddress,
+  sglLength,
+  sglType,
+  statusField,
+} from '@iolayers/nvme/spec'
+import type { Checker } from '../check/contracts.ts'
+import type { Fault } from '../search/contracts.ts'
+import type { PageLedger } from './page-ledger.ts'
+import type { TransferLog } from './transfer-log.ts'
+
+export const BLOCK_BYTES = 512
+const SGL_PAGE_ENTRIES = 256
+const LISTS_MAX = 64
+
+export interface QueueDeviceComponents {
+  readonly kernel: Kernel
+  readonly bus: BusMaster
+  readonly ledger: PageLedger
+  readonly transfers: TransferLog
+}
+
+export interface QueueDeviceInit {
+  readonly blocks: number
+  readonly entries: number
+  readonly sqDoorbell: number
+  readonly cqDoorbell: number
+}
+
+/** Where the queues of the host lie. */
+export interface QueueAddresses {
+  readonly sqDmaAddr: number
+  readonly cqDmaAddr: number
+}
+
+interface Piece {
+  readonly addr: number
+  readonly length: number
+}
+
+/** What a command goes through. */
+const Phase = { FETCH: 0, MOVE: 1, COMPLETE: 2 } as const
+type Phase = (typeof Phase)[keyof typeof Phase]
+
+class Command {
+  readonly call: DeferredCall
+  phase: Phase = Phase.FETCH
+  sqHead = 0
+  opcode = 0
+  commandId = 0
+  lba = 0
+  blocks = 0
+  pieces: Piece[] = []
+  nextPiece = 0
+  doneBytes = 0
+  status: number = Status.SUCCESS
+  busy = false
+
+  constructor(index: number, run: (command: Command) => void) {
+    this.call = new DeferredCall(`device/${index}`, () => run(this))
+  }
+}
+
+/** Driven by the doorbells of its BAR; raises one interrupt. */
+export class QueueDevice implements Checker {
+  readonly name = 'device'
+  readonly sizeBytes = 0x2000
+  readonly medium: Uint8Array
+  /** Called by its interrupt, an actor of its own. */
+  handler: () => void = () => {}
+  /** Commands for which it says true are never fetched: a device that hangs. */
+  hangs: (opcode: number, lba: number) => boolean = () => false
+  hung = 0
+  readonly #components: QueueDeviceComponents
+  readonly #init: QueueDeviceInit
+  readonly #commands: Command[]
+  readonly #irq: DeferredCall
+  readonly #range: BusRange = new BusRange()
+  #addresses: QueueAddresses = { sqDmaAddr: 0, cqDmaAddr: 0 }
+  #sqHead = 0
+  #sqTail = 0
+  #cqTail = 0
+  #phase = 1
+  #fault: Fault | null = null
+
+  constructor(components: QueueDeviceComponents, init: QueueDeviceInit) {
+    this.#components = components
+    this.#init = init
+    this.medium = new Uint8Array(init.blocks * BLOCK_BYTES)
+    this.#irq = new DeferredCall('interrupt', () => this.handler())
+    this.#commands = []
+    for (let i = 0; i < init.entries; i++) {
+      this.#commands.push(new Command(i, (command) => this.#step(command)))
+    }
+  }
+
+  attach(addresses: QueueAddresses): void {
+    this.#addresses = addresses
+  }
+
+  read32(_offset: number): number {
+    return 0
+  }
+
+  write32(offset: number, value: number): void {
+    if (offset !== this.#init.sqDoorbell) return
+    this.#sqTail = value
+    while (this.#sqHead !== this.#sqTail) {
+      const command = this.#commands.find((candidate) => !candidate.busy)
+      assert(command !== undefined, 'a device with fewer commands than its queue has entries')
+      command.busy = true
+      command.phase = Phase.FETCH
+      command.sqHead = this.#sqHead
+      this.#sqHead = (this.#sqHead + 1) % this.#init.entries
+      this.#components.kernel.scheduler.queue(command.call)
+    }
+  }
+
+  afterStep(): Fault | null {
+    return this.#fault
+  }
+
+  /** Commands that it has and has not completed. */
+  get busy(): number {
+    return this.#commands.filter((command) => command.busy).length
+  }
+
+  #step(command: Command): void {
+    if (command.phase === Phase.FETCH) {
+      this.#fetch(command)
+      if (this.hangs(command.opcode, command.lba)) {
+        this.hung++
+        return
+      }
+    } else if (command.phase === Phase.MOVE) this.#move(command)
+    else {
+      this.#complete(command)
+      return
+    }
+    this.#components.kernel.scheduler.queue(command.call)
+  }
+
+  #fetch(command: Command): void {
+    const view = this.#view(this.#addresses.sqDmaAddr + command.sqHead * SQE_BYTES, SQE_BYTES)
+    if (view === null) return
+    const at = this.#range.offset
+    command.opcode = view.getUint8(at + SqeOffset.OPC)
+    command.commandId = view.getUint16(at + SqeOffset.CID, true)
+    command.status = Status.SUCCESS
+    command.nextPiece = 0
+    command.doneBytes = 0
+    command.phase = command.opcode === NvmOpcode.FLUSH ? Phase.COMPLETE : Phase.MOVE
+    command.pieces.length = 0
+    if (command.phase === Phase.COMPLETE) return
+    command.lba = getUint64(view, at + SqeOffset.CDW10)
+    command.blocks = view.getUint16(at + SqeOffset.CDW12, true) + 1
+    const flags = view.getUint8(at + SqeOffset.FLAGS)
+    if (flags >>> PSDT_SHIFT === 0) this.#fail('descriptors', 'a command without an SGL')
+    else this.#walk(command, view, at + SqeOffset.DPTR)
+    const total = command.pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (this.#fault === null && total !== command.blocks * BLOCK_BYTES) {
+      this.#fail(
+        'descriptors',
+        `descriptors for ${total} bytes, and a command of ${command.blocks * BLOCK_BYTES}`,
+      )
+    }
+  }
+
+  /** @see NVMe Base 2.1, 4.3.2 */
+  #walk(command: Command, view: DataView, at: number): undefined {
+    let type = sglType(view, at)
+    let addr = sglAddress(view, at)
+    let length = sglLength(view, at)
+    for (let lists = 0; type !== SglType.DATA_BLOCK; lists++) {
+      const isLast = type === SglType.LAST_SEGMENT
+      const entries = length / SGL_DESCRIPTOR_BYTES
+      if (!isLast && type !== SglType.SEGMENT) return this.#fail('descriptors', `type ${type}`)
+      if (lists === LISTS_MAX) return this.#fail('descriptors', 'a list without end')
+      if (!Number.isInteger(entries) || entries < 1 || entries > SGL_PAGE_ENTRIES) {
+        return this.#fail('descriptors', `a segment of ${length} bytes`)
+      }
+      const list = this.#view(addr, length)
+      if (list === null) return
+      const start = this.#range.offset
+      const blocks = isLast ? entries : entries - 1
+      for (let i = 0; i < blocks; i++) {
+        const entry = start + i * SGL_DESCRIPTOR_BYTES
+        if (sglType(list, entry) !== SglType.DATA_BLOCK) {
+          return this.#fail('descriptors', `type ${sglType(list, entry)} among the data blocks`)
+        }
+        command.pieces.push({ addr: sglAddress(list, entry), length: sglLength(list, entry) })
+      }
+      if (isLast) return
+      const link = start + blocks * SGL_DESCRIPTOR_BYTES
+      type = sglType(list, link)
+      addr = sglAddress(list, link)
+      length = sglLength(list, link)
+    }
+    command.pieces.push({ addr, length })
+  }
+
+  /** One piece a step. */
+  #move(command: Command): undefined {
+    const piece = command.pieces[command.nextPiece]
+    if (piece === undefined) {
+      command.phase = Phase.COMPLETE
+      return
+    }
+    const isRead = command.opcode === NvmOpcode.READ
+    const access = isRead ? BusAccess.WRITE : BusAccess.READ
+    const at = command.lba * BLOCK_BYTES + command.doneBytes
+    for (let done = 0; done < piece.length; ) {
+      const range = this.#range
+      const addr = piece.addr + done
+      const reach = this.#components.bus.translate(addr, piece.length - done, access, range)
+      if (reach === 0) return this.#refused(addr)
+      const physAddr = range.region.baseAddr + range.offset
+      const what = isRead ? 'the device writes to' : 'the device reads'
+      if (!this.#components.ledger.deviceAccess(physAddr, reach, what)) return
+      const medium = this.medium.subarray(at + done, at + done + reach)
+      const memory = range.bytes.subarray(range.offset, range.offset + reach)
+      if (isRead) memory.set(medium)
+      else medium.set(memory)
+      done += reach
+    }
+    command.doneBytes += piece.length
+    command.nextPiece++
+    if (command.nextPiece < command.pieces.length) return
+    this.#components.transfers.transferred(command.lba, command.blocks)
+    command.phase = Phase.COMPLETE
+  }
+
+  #complete(command: Command): void {
+    command.busy = false
+    const { cqDmaAddr } = this.#addresses
+    const view = this.#view(cqDmaAddr + this.#cqTail * CQE_BYTES, CQE_BYTES, BusAccess.WRITE)
+    if (view === null) return
+    const at = this.#range.offset
+    view.setUint32(at + CqeOffset.DW0, 0, true)
+    view.setUint16(at + CqeOffset.SQHD, this.#sqHead, true)
+    view.setUint16(at + CqeOffset.SQID, 1, true)
+    view.setUint16(at + CqeOffset.CID, command.commandId, true)
+    view.setUint16(at + CqeOffset.STATUS, statusField(command.status, this.#phase), true)
+    this.#cqTail++
+    if (this.#cqTail === this.#init.entries) {
+      this.#cqTail = 0
+      this.#phase ^= 1
+    }
+    this.#components.kernel.scheduler.queue(this.#irq)
+  }
+
+  #view(addr: number, length: number, access: BusAccess = BusAccess.READ): DataView | null {
+    const reach = this.#components.bus.translate(addr, length, access, this.#range)
+    if (reach >= length) return this.#range.side.view
+    this.#refused(addr)
+    return null
+  }
+
+  #refused(addr: number): undefined {
+    this.#fail(
+      'dma-fault',
+      `the device used the address 0x${addr.toString(16)}, which is not mapped`,
+    )
+  }
+
+  #fail(check: string, message: string): undefined {
+    this.#fault ??= { check, message }
+  }
+}
