@@ -55,3 +55,7 @@ export {
   type WovenDesign,
   type WovenPolicy,
 } from './show/failure.ts'
+export { type LadderInit, ladder } from './show/ladder.ts'
+export { toMermaid } from './show/mermaid.ts'
+export { SHIVIZ_PARSER, toShiViz } from './show/shiviz.ts'
+export type { Told } from './show/story.ts'

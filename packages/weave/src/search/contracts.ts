@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import type { StepObserver, Strategy } from '@iolayers/kernel'
+import type { ActorNames } from './actor-names.ts'
 
 /** What a run did wrong, as one of the checkers found it. Two runs fail the same way when `check` is the same. */
 export interface Fault {
@@ -20,8 +21,10 @@ export interface Pick {
   readonly at: string | null
 }
 
-/** A step of a recorded run. */
+/** A step of a recorded run, or what it did after others had run nested in it. */
 export interface Row {
+  /** The number of the step, from 0 in the order in which steps begin. A row that continues a step has the number of that step. Absent: the row's place. */
+  readonly step?: number
   readonly actor: string
   /** The choice point that it ran nested at, and null between steps. */
   readonly at: string | null
@@ -47,7 +50,10 @@ export interface RunReport {
 }
 
 /** Chooses, and may listen to the steps. */
-export interface WeaveStrategy extends Strategy, Partial<StepObserver> {}
+export interface WeaveStrategy extends Strategy, Partial<StepObserver> {
+  /** What it calls the actors of the run, where it does; rows are best written with these names. */
+  readonly names?: ActorNames
+}
 
 export interface RunOptions {
   readonly rows?: boolean

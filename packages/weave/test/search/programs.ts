@@ -46,7 +46,7 @@ export interface Observed {
 
 /** `bad`: outcomes that are faults. */
 export function programOf(
-  build: (scheduler: VirtualScheduler) => Built,
+  build: (scheduler: VirtualScheduler, note: (text: string) => void) => Built,
   bad: readonly string[] = [],
 ): Observed {
   const outcomes = new Set<string>()
@@ -58,20 +58,15 @@ export function programOf(
     const rows: Row[] = []
     const fingerprints: number[] = []
     let built: Built | null = null
+    let notes: string[] = []
     const observer: StepObserver = {
       stepBegins: (item: Candidate) => {
         strategy.stepBegins?.(item)
         if (options?.rows !== true) return
         const depth = scheduler.nesting
-        const at = depth > 0 ? 'nested' : null
-        rows.push({
-          actor: item.name,
-          at,
-          chosen: true,
-          depth,
-          nowNs: scheduler.nowNs(),
-          notes: [],
-        })
+        const actor = strategy.names?.nameOf(item) ?? item.name
+        notes = []
+        rows.push({ actor, at: null, chosen: false, depth, nowNs: scheduler.nowNs(), notes })
       },
       stepEnded: (item: Candidate) => {
         strategy.stepEnded?.(item)
@@ -83,7 +78,7 @@ export function programOf(
     const scheduler = createVirtualScheduler({ strategy, observer, stepsMax: 10_000 })
     let fault: Fault | null = null
     try {
-      built = build(scheduler)
+      built = build(scheduler, (text) => void notes.push(text))
       scheduler.runUntilIdle()
       const outcome = built.outcome()
       outcomes.add(outcome)
@@ -138,16 +133,18 @@ export function lockInversion(): Observed {
 /** Plain code looks, and uses what may be gone. `noise` others have nothing to do with it. */
 export function checkThenAct(noise = 0): Observed {
   return programOf(
-    (scheduler) => {
+    (scheduler, note) => {
       let alive = true
       let outcome = 'not-used'
       const user = new DeferredCall('user', () => {
         if (!alive) return
+        note('sees that it is there')
         if (scheduler.exploring) scheduler.choicePoint('looked')
         outcome = alive ? 'used' : 'use-after-free'
       })
       const freer = new DeferredCall('freer', () => {
         alive = false
+        note('frees it')
       })
       for (let i = 0; i < noise; i++) scheduler.spawn('noise', noisy(scheduler))
       scheduler.queue(user)
