@@ -1,3 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// How a generation of device addresses dies. This file holds the whole of the fencing logic.
+//
+//            getMap                invalidateMappings, release,         last `active` put
+//                                  detachDevice
+//   (none) ---------> PUBLISHED ------------------------------> KILLED ------------------> DRAINED
+//                     lookups find it;                          lookups find nothing;      no DMA is left;
+//                     `active` can be taken                     `active` is refused        fence signalled
+//                                                                                              |
+//                                              reclaim work queue, reservation lock held      |
+//                     FREED <------------------------ UNMAPPED <--------------------------------+
+//                     last `refs` put and an          the exporter may
+//                     RCU grace period                reuse the old backing
+//
+// The rules, and what each of them prevents:
+//
+// 1. Publishing and killing happen under the reservation lock of the buffer. An exporter that holds it therefore sees
+//    either no generation at all or one that it can kill; never one that appears after it looked.
+// 2. Order under `fence`: reserve the slot, initialise the fence, add it, kill `active`. Between reserving and adding nothing
+//    can fail, so an invalidation never ends with DMA in flight and no fence that says so. The fence was allocated with the
+//    map: once it is visible, memory reclaim may be waiting for it, so nothing on the way to its signal may allocate.
+// 3. The fence signals from whoever drops the last `active` reference, in the completion path. No work queue slot, lock or
+//    user task stands between the end of the last DMA and the signal. Unmapping needs the reservation lock, so it cannot be
+//    part of that: it follows from the reclaim work queue, which always has a worker to spare.
+// 4. Every generation has a fence context of its own. dma_resv keeps one fence per context, and a shared context would let the
+//    fence of generation N+1 replace that of N while N still had DMA in flight.
+// 5. The fence is BOOKKEEP: only those who move or free memory wait for it, not every reader and writer of the buffer.
+// 6. A slot that cannot be reserved (ENOMEM) falls back to `drain`: kill, then wait for the last `active` in place. Slower, never
+//    less safe. The stale generation is in no case left usable.
+// 7. `drain` keeps the lock until the last DMA is over, whoever kills: the exporter, a release or a removal. Whoever takes the lock
+//    next never meets a generation that has DMA in flight and no fence that says so.
+// 8. A device that goes away first makes no more maps (`deviceRemoved`), then ends its DMA, then detaches (`detachDevice`), which kills as
+//    a release does. To wait for `active` before the driver has ended its requests would be to wait for oneself.
+// 9. Whoever holds `active` takes no reservation lock, allocates nothing that reclaim would have to find, and waits for nobody: checked
+//    mode reports it where drivers prepare and complete requests. No request with `active` is left to a task that polls.
+//
+// `refs` plays no part: it says that software holds a pointer, and nobody waits for it. What ends DMA is `active` alone.
+
 import type { DmabufInvalidationPolicy } from '@iolayers/block-core'
 import { DmaResvUsage } from '@iolayers/dma-buf'
 import { KernelError, type Op } from '@iolayers/kernel'

@@ -142,11 +142,6 @@ export class MapGeneration implements DmabufIoMap {
     this.activeRef.put()
   }
 
-  /** Whether a drain fence in the reservation object speaks for this generation. */
-  get hasFence(): boolean {
-    return this.fenceVisible
-  }
-
   /** Binds the preallocated fence to its own context. Allocates nothing. The slot must have been reserved (F1). */
   initFence(): void {
     this.fence.init(this.fenceContext, 1)

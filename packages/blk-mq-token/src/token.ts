@@ -278,10 +278,7 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
   /** Lock held. Unpublish, then kill: a lookup finds a map that can be used, or none. */
   protected *killPublished(): Op<void> {
     const map = this.published
-    if (map === null) {
-      yield* this.waitForUnfenced()
-      return
-    }
+    if (map === null) return
     this.published = null
     this.undrained.add(map)
     const { mapInvalidate } = this.components.trace
@@ -290,13 +287,6 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
     if (scheduler.exploring) scheduler.choicePoint('dmabuf map: unpublished, not yet killed')
     const context: InvalidationContext = { undrained: this.undrained, stats: this.stats }
     yield* this.init.policy.invalidate(map, context)
-  }
-
-  /** Lock held. A release may have killed the last map under `drain`, with DMA still in flight and no fence to say so. */
-  protected *waitForUnfenced(): Op<void> {
-    for (const map of [...this.undrained]) {
-      if (!map.hasFence) yield* map.drained.wait()
-    }
   }
 
   /** Once, whoever asks first: the device's DMA, its mappings and its attachment end here. */

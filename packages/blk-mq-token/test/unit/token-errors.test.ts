@@ -7,7 +7,7 @@ import { DmaDirection, type SgTable } from '@iolayers/dma-mapping'
 import { Completion, joinTask, KernelError, type Op, type Task, yieldNow } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import type { TokenFactoryInit, TokenParts } from '../../src/index.ts'
-import { type MapGeneration, Token } from '../../src/parts.ts'
+import { MapGeneration, Token } from '../../src/parts.ts'
 import { RevocableExporter } from '../revocable-exporter.ts'
 import { expectNothingLeft, makeWorld, type World } from '../world.ts'
 
@@ -212,6 +212,8 @@ describe('the waits of making a map', () => {
     older.putActive()
     older.put()
     rig.finish(token)
+    // Who gave up has nothing of the map that was made.
+    expect(current instanceof MapGeneration ? current.refs : -1).toBe(0)
   })
 
   it('R-MQ-4: the wait for the lock is interruptible', () => {
