@@ -10,7 +10,7 @@ export {
   assertRef,
 } from './assert.ts'
 export type { Signalling, SignallingCookie } from './debug/signalling.ts'
-export { StackTrace } from './debug/stack.ts'
+export { formatStack, StackTrace } from './debug/stack.ts'
 export type { ExecutionWatch, WatchedFence } from './debug/watch.ts'
 export { Errno, type ErrnoName, errnoName } from './errno.ts'
 export { Ability } from './fs/ability.ts'

@@ -22,6 +22,8 @@ export interface Kernel {
   readonly tracer: Tracer
   /** Checks that cost time are on. */
   readonly checked: boolean
+  /** Checked mode keeps the stacks of what its reports may have to name. */
+  readonly stackTraces: boolean
   /** Where fences depend on the running code, and what may not happen there; does nothing unless `checked`. */
   readonly signalling: Signalling
   readonly systemWq: WorkQueue
@@ -46,6 +48,8 @@ export class KernelCheckError extends Error {
 
 export interface KernelInit {
   readonly checked?: boolean
+  /** With `checked`; true by default. Taking them is a good part of what checked mode costs. */
+  readonly stackTraces?: boolean
   /** Workers that the shared work queues have together; 8 by default. */
   readonly workers?: number
   readonly onReport?: (report: CheckReport) => void
@@ -61,6 +65,7 @@ export function createKernel(
   const { scheduler } = components
   const workers = new WorkerPool(scheduler, { name: 'kworker', workersMax: init.workers ?? 8 })
   const checked = init.checked ?? false
+  const stackTraces = checked && (init.stackTraces ?? true)
   const reports: CheckReport[] = []
   const report = (found: CheckReport): void => {
     reports.push(found)
@@ -72,7 +77,8 @@ export function createKernel(
     rcu: new Rcu(scheduler),
     tracer: createTracer({ scheduler }),
     checked,
-    signalling: createSignalling({ scheduler, report }, checked),
+    stackTraces,
+    signalling: createSignalling({ scheduler, stackTraces, report }, checked),
     workers,
     systemWq: createWorkQueue({ scheduler, workers }, { name: 'events', maxActive: MAX_ACTIVE }),
     reclaimWq: createWorkQueue(

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { assertLive, type Kernel, StackTrace, type WatchedFence } from '@iolayers/kernel'
+import {
+  assertLive,
+  formatStack,
+  type Kernel,
+  StackTrace,
+  type WatchedFence,
+} from '@iolayers/kernel'
 import type { DmaFence, DmaFenceOps } from './dma-fence.ts'
 
 /** What checked mode knows of one fence. */
@@ -33,7 +39,7 @@ export class DmaFenceDebug implements WatchedFence {
     this.#kernel.scheduler.watch?.fenceMade(this)
     if (!reserveBeforeInit) return
     this.#initStamp = this.#kernel.signalling.stamp()
-    this.#initAt = new StackTrace(2)
+    if (this.#kernel.stackTraces) this.#initAt = new StackTrace(2)
   }
 
   published(): void {
@@ -57,11 +63,11 @@ export class DmaFenceDebug implements WatchedFence {
    */
   checkOrder(name: string, reservedStamp: number): void {
     const inOrder =
-      this.#initAt === null ||
+      this.#initStamp === 0 ||
       this.#published ||
       (reservedStamp !== 0 && reservedStamp < this.#initStamp)
     this.published()
-    if (inOrder || this.#initAt === null) return
+    if (inOrder) return
     const why =
       reservedStamp === 0 ? 'no slot was reserved for it' : 'its slot was reserved only after that'
     this.#kernel.report({
@@ -69,9 +75,9 @@ export class DmaFenceDebug implements WatchedFence {
       message: [
         `fence ${name} was initialised too early: ${why}`,
         '  initialised at:',
-        this.#initAt.format(),
+        formatStack(this.#initAt),
         '  added at:',
-        new StackTrace(3).format(),
+        formatStack(this.#kernel.stackTraces ? new StackTrace(3) : null),
       ].join('\n'),
     })
   }

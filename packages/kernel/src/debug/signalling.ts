@@ -10,7 +10,7 @@
 import { assert } from '../assert.ts'
 import type { Scheduler } from '../sched/scheduler.ts'
 import type { Task } from '../sched/task.ts'
-import { StackTrace } from './stack.ts'
+import { formatStack, StackTrace } from './stack.ts'
 
 /** One open section; to be handed back to `end`. */
 export interface SignallingCookie {
@@ -47,6 +47,8 @@ export interface Signalling {
 
 interface SignallingComponents {
   readonly scheduler: Scheduler
+  /** Sections remember where they were begun. */
+  readonly stackTraces: boolean
   report(report: { readonly check: string; readonly message: string }): void
 }
 
@@ -65,9 +67,9 @@ const idle: Signalling = Object.freeze({
 class Section implements SignallingCookie {
   readonly name: string
   readonly outer: Section | null
-  readonly begunAt: StackTrace
+  readonly begunAt: StackTrace | null
 
-  constructor(name: string, outer: Section | null, begunAt: StackTrace) {
+  constructor(name: string, outer: Section | null, begunAt: StackTrace | null) {
     this.name = name
     this.outer = outer
     this.begunAt = begunAt
@@ -85,7 +87,8 @@ class CheckedSignalling implements Signalling {
   }
 
   begin(name: string): SignallingCookie {
-    const section = new Section(name, this.#innermost(), new StackTrace(1))
+    const begunAt = this.#components.stackTraces ? new StackTrace(1) : null
+    const section = new Section(name, this.#innermost(), begunAt)
     this.#setInnermost(section)
     return section
   }
@@ -143,7 +146,7 @@ class CheckedSignalling implements Signalling {
         `  ${what} at:`,
         here.format(),
         `  ${section.name} begun at:`,
-        section.begunAt.format(),
+        formatStack(section.begunAt),
       ].join('\n'),
     })
   }

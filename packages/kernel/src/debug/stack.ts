@@ -37,3 +37,8 @@ export class StackTrace {
       .join('\n')
   }
 }
+
+/** Text of a stack that may not have been kept. */
+export function formatStack(stack: StackTrace | null): string {
+  return stack === null ? '    (stacks are not kept)' : stack.format()
+}

@@ -36,6 +36,8 @@ export interface VirtualScheduler extends Scheduler {
   outstanding(): string[]
   /** How many steps the running one is nested in, at choice points of plain code. */
   readonly nesting: number
+  /** Begins anew at time 0, with no choices made: cheaper than a new one. Nothing may be runnable, and no timer armed. */
+  restart(): void
   /** The tasks that have not ended, daemons included, in the order in which they were made. */
   readonly liveTasks: Iterable<Task>
 }
@@ -147,6 +149,17 @@ class Virtual extends SchedulerCore implements VirtualScheduler {
   /** An outside event has no better moment than any other runnable: the strategy picks it. */
   external(call: DeferredCall): void {
     this.queue(call)
+  }
+
+  restart(): void {
+    this.#refuseNested()
+    assert(
+      this.#runnable.length === 0 && this.timers.first === null,
+      'a virtual scheduler was restarted with something still to run',
+    )
+    this.choices.length = 0
+    this.steps = 0
+    this.#nowNs = 0
   }
 
   get liveTasks(): Iterable<Task> {

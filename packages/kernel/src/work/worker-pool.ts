@@ -33,6 +33,7 @@ export class WorkerPool {
   #idle = 0
   /** Items that wait here and whose queue has a rescuer. */
   #rescuable = 0
+  #retiring = 0
   #stopped = false
 
   constructor(scheduler: Scheduler, init: { readonly name: string; readonly workersMax: number }) {
@@ -41,7 +42,7 @@ export class WorkerPool {
     this.workersMax = init.workersMax
     this.#scheduler = scheduler
     this.#work = new WaitQueue(scheduler, `work for the workers ${init.name}`)
-    this.#wanted = () => this.#stopped || this.#list.first !== null
+    this.#wanted = () => this.#stopped || this.#retiring > 0 || this.#list.first !== null
     this.#mayday = new Timer(scheduler, `mayday of ${init.name}`, () => this.#callRescuers())
   }
 
@@ -90,6 +91,14 @@ export class WorkerPool {
     return found
   }
 
+  /** All workers end, which have to be idle; later work makes new ones. @see kernel/workqueue.c idle_worker_timeout */
+  retire(): void {
+    assert(this.#idle === this.#tasks.length, 'workers were retired that had work')
+    this.#retiring = this.#idle
+    this.#tasks.length = 0
+    this.#work.wakeUpAll()
+  }
+
   /** Idle workers end. */
   stop(): void {
     this.#stopped = true
@@ -115,6 +124,10 @@ export class WorkerPool {
       this.#idle++
       yield* this.#work.waitEventExclusive(this.#wanted)
       this.#idle--
+      if (this.#retiring > 0) {
+        this.#retiring--
+        return
+      }
       const item = this.#list.first
       if (item !== null) {
         this.remove(item)
