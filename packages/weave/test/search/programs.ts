@@ -291,3 +291,21 @@ export function brokenPromise(): Observed {
     return { outcome: () => log.join(' ') }
   })
 }
+
+/** A task that spins until another has run. */
+export function spinner(): Observed {
+  return programOf((scheduler) => {
+    let set = false
+    function* spins(): Op<void> {
+      while (!set) yield* yieldNow(scheduler)
+    }
+    // The other one comes late, so that the spinning one ran last.
+    function* sets(): Op<void> {
+      yield* yieldNow(scheduler)
+      set = true
+    }
+    scheduler.spawn('sets', sets())
+    scheduler.spawn('spins', spins())
+    return { outcome: () => 'done' }
+  })
+}
