@@ -164,6 +164,20 @@ describe('iolayers copy --json', () => {
     expect(await digestOf(dir('d'))).toBe(digest)
   })
 
+  it('--policy: drain leaves no fences, fence leaves one for each map that is taken away, and both the same bytes', async () => {
+    const source = randomFile('s', 3_000_000)
+    for (const policy of ['fence', 'drain']) {
+      const moving = ['--evict-every', '1', '--block-size', '64K', '--policy', policy]
+      const { stdout } = await runCli(['copy', source, dir('d'), ...moving, '--json'])
+      const { layers, sha256 } = JSON.parse(stdout)
+      expect(sha256.target).toBe(await digestOf(source))
+      const { mapsLost, drainFences } = layers['blk-mq-token']
+      expect(mapsLost).toBeGreaterThan(0)
+      if (policy === 'drain') expect(drainFences).toBe(0)
+      else expect(drainFences).toBeGreaterThanOrEqual(mapsLost)
+    }
+  })
+
   it('--noncoherent gives syncs work, and the same bytes', async () => {
     const source = randomFile('s', 300_000)
     const { stdout } = await runCli(['copy', source, dir('d'), '--noncoherent', '--json'])

@@ -42,6 +42,7 @@ describe('wrong usage ends with 2 and EUSAGE', () => {
       ['copy', 'a', 'b', '--evict-every', '0'],
       '--evict-every is "0"; it takes a whole number from 1',
     ],
+    [['copy', 'a', 'b', '--policy', 'x'], '--policy is "x"; it takes one of fence, drain'],
     [
       ['copy', 'a', 'b', '--resubmit-max', '-1'],
       '--resubmit-max is "-1"; it takes a whole number from 0',
