@@ -5,6 +5,7 @@
 // change in any release.
 
 export { iodBounds } from './host/ctrl/limits.ts'
+export { DescriptorPool } from './host/dma/descriptor-pool.ts'
 export { createDescriptorPools, type DescriptorPools } from './host/dma/descriptor-pools.ts'
 export { DmabufData } from './host/dma/dmabuf-data.ts'
 export {
@@ -18,6 +19,7 @@ export {
 export { MappedData } from './host/dma/mapped-data.ts'
 export { PrpList } from './host/dma/prp-list.ts'
 export { SglList, setCommandSgl } from './host/dma/sgl-list.ts'
+export type { HostParts } from './host/host-parts.ts'
 export { HostTrace } from './host/io/host-trace.ts'
 export { NvmeIo, type NvmeIoComponents, type NvmeIoInit } from './host/io/nvme-io.ts'
 export { type CqeSink, NvmeQueue, type NvmeQueueInit } from './host/queue/nvme-queue.ts'

@@ -35,16 +35,13 @@ import {
 } from './ctrl/limits.ts'
 import { type ControllerCap, NvmeRegs } from './ctrl/nvme-regs.ts'
 import { createDescriptorPools, type DescriptorPools } from './dma/descriptor-pools.ts'
-import { DmabufData } from './dma/dmabuf-data.ts'
 import type { NvmeIod } from './dma/iod.ts'
-import { MappedData } from './dma/mapped-data.ts'
-import { PrpList } from './dma/prp-list.ts'
-import { SglList } from './dma/sgl-list.ts'
 import { type HostSettings, hostSettings, type NvmeHostInit } from './host-init.ts'
+import { type HostParts, hostParts } from './host-parts.ts'
 import { HostTrace } from './io/host-trace.ts'
-import { NvmeIo } from './io/nvme-io.ts'
+import type { NvmeIo } from './io/nvme-io.ts'
 import { HostInterrupts } from './queue/interrupts.ts'
-import { NvmeQueue } from './queue/nvme-queue.ts'
+import type { NvmeQueue } from './queue/nvme-queue.ts'
 import { HostCounters, type NvmeHostStats } from './stats.ts'
 
 const SHUTDOWN_TIMEOUT_NS = 5e9
@@ -59,6 +56,8 @@ export interface NvmeHostComponents {
   readonly interrupts: (sink: InterruptSink) => void
   /** Without it no dma-buf can be registered. */
   readonly tokens?: DmabufTokenFactory
+  /** See `@iolayers/nvme/parts`. */
+  readonly parts?: HostParts
 }
 
 /** A namespace of which no disk was made. */
@@ -95,6 +94,7 @@ class PciHost implements NvmeHost, DmabufRegistrar {
   readonly #bar: RegisterBar
   readonly #connect: (sink: InterruptSink) => void
   readonly #tokens: DmabufTokenFactory | null
+  readonly #parts: Required<HostParts>
   readonly #settings: HostSettings
   readonly #counters: HostCounters
   readonly #regs: NvmeRegs
@@ -115,6 +115,7 @@ class PciHost implements NvmeHost, DmabufRegistrar {
     this.#bar = components.bar
     this.#connect = components.interrupts
     this.#tokens = components.tokens ?? null
+    this.#parts = hostParts(components.parts ?? {})
     this.#settings = settings
     this.#counters = new HostCounters()
     this.#regs = new NvmeRegs(components.bar, components.kernel.scheduler)
@@ -234,7 +235,7 @@ class PciHost implements NvmeHost, DmabufRegistrar {
 
   #makeQueue(cap: ControllerCap, qid: number, entries: number): NvmeQueue {
     const components = { device: this.#device, bar: this.#bar, counters: this.#counters }
-    return new NvmeQueue(components, {
+    return new this.#parts.queue(components, {
       qid,
       entries,
       vector: qid,
@@ -250,7 +251,8 @@ class PciHost implements NvmeHost, DmabufRegistrar {
       page: this.#settings.pageDescriptors ?? room.descriptors + 64,
     })
     this.#pools = pools
-    const sgl = new SglList(pools)
+    const parts = this.#parts
+    const sgl = new parts.sglList(pools)
     const hasSgl = sglSupported(id)
     const policy = {
       sglSupported: hasSgl,
@@ -258,11 +260,11 @@ class PciHost implements NvmeHost, DmabufRegistrar {
       maxSegmentSizeBytes: hasSgl ? this.#device.maxSegmentSizeBytes : UINT_MAX,
       segBoundaryMask: this.#device.segBoundaryMask,
     }
-    const lists = { sgl, prp: new PrpList(pools) }
-    return new NvmeIo(
+    const lists = { sgl, prp: new parts.prpList(pools) }
+    return new parts.io(
       {
-        dmabufData: new DmabufData(this.#device, sgl, this.#counters),
-        mappedData: new MappedData(this.#device, lists, policy, this.#counters),
+        dmabufData: new parts.dmabufData(this.#device, sgl, this.#counters),
+        mappedData: new parts.mappedData(this.#device, lists, policy, this.#counters),
         trace: new HostTrace(this.#kernel.tracer, this.#settings.instance),
         counters: this.#counters,
       },

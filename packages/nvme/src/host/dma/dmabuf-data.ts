@@ -34,50 +34,68 @@ export class DmabufData {
   }
 
   /**
-   * Makes the SGL. OK: the request holds `active` of its map until `end` or `cancel`. STALE: the generation is dead. RESOURCE: no
+   * Makes the SGL. OK: the request holds `active` of its map until `end`. STALE: the generation is dead. RESOURCE: no
    * descriptors now. IOERR: more segments than a command can have. In all of these nothing is held.
    */
   prepare(rq: Request<NvmeIod>): BlkStatus {
-    const status = blkRqActivateDmabuf(rq)
+    const status = this.activate(rq)
     if (status !== BlkStatus.OK) {
       this.counters.staleRefusals++
       return status
     }
     const table = rq.dmaSegments
     assert(table !== null, 'nvme: an active request without segments')
-    const iod = rq.pdu
-    const first = table.find(rq.dmabufOffsetBytes)
-    assert(
-      rq.dmabufOffsetBytes + rq.dataBytes <= table.totalBytes,
-      'nvme: a request past the end of its buffer',
-    )
-    const skip = rq.dmabufOffsetBytes - table.startAt(first)
-    if (skip + rq.dataBytes <= table.lengthAt(first)) {
-      setCommandSgl(iod, table.addressAt(first) + skip, rq.dataBytes, SglType.DATA_BLOCK)
-      this.counters.sglDescriptors++
-    } else {
-      const result = this.list(iod, table, first, skip, rq.dataBytes)
-      if (result !== AllocResult.OK) {
-        blkRqDeactivateDmabuf(rq)
-        if (result === AllocResult.TOO_MANY) return BlkStatus.IOERR
-        this.counters.resourceRefusals++
-        return BlkStatus.RESOURCE
-      }
-    }
-    iod.payload = IodPayload.DMABUF
+    const result = this.describe(rq, table)
+    if (result !== AllocResult.OK) return this.rollBack(rq, result)
+    rq.pdu.payload = IodPayload.DMABUF
     this.counters.dmabufRequests++
     this.sync(rq, table, true)
     return BlkStatus.OK
   }
 
-  /** After the command's own completion. */
+  /** After the command's own completion, or when the controller is proven unable to do DMA. */
   end(rq: Request<NvmeIod>): void {
     const table = rq.dmaSegments
     assertOnce(table !== null, 'nvme: a dmabuf request ended that is not active')
     this.sync(rq, table, false)
     iodFreeDescriptors(rq.pdu)
     rq.pdu.payload = IodPayload.NONE
+    this.deactivate(rq)
+  }
+
+  /** Takes `active`, before the first look at the device addresses (H6). STALE: the generation is dead. */
+  protected activate(rq: Request<NvmeIod>): BlkStatus {
+    return blkRqActivateDmabuf(rq)
+  }
+
+  /** Drops `active`, once for each `activate` that succeeded (H1, R4). */
+  protected deactivate(rq: Request<NvmeIod>): void {
     blkRqDeactivateDmabuf(rq)
+  }
+
+  /** Makes the descriptors of an active request. Anything but OK: none were taken. */
+  protected describe(rq: Request<NvmeIod>, table: DmaSegmentTable): AllocResult {
+    const { dmabufOffsetBytes, dataBytes } = rq
+    assert(
+      dmabufOffsetBytes + dataBytes <= table.totalBytes,
+      'nvme: a request past the end of its buffer',
+    )
+    const first = table.find(dmabufOffsetBytes)
+    const skip = dmabufOffsetBytes - table.startAt(first)
+    if (skip + dataBytes > table.lengthAt(first)) {
+      return this.list(rq.pdu, table, first, skip, dataBytes)
+    }
+    setCommandSgl(rq.pdu, table.addressAt(first) + skip, dataBytes, SglType.DATA_BLOCK)
+    this.counters.sglDescriptors++
+    return AllocResult.OK
+  }
+
+  /** The preparation failed: what was taken goes back, so that the next try takes it anew (R4). Returns what `queueRq` says (R3, R5). */
+  protected rollBack(rq: Request<NvmeIod>, result: AllocResult): BlkStatus {
+    this.deactivate(rq)
+    if (result === AllocResult.TOO_MANY) return BlkStatus.IOERR
+    this.counters.resourceRefusals++
+    return BlkStatus.RESOURCE
   }
 
   /** Describes more than one segment; takes what descriptors that needs. */

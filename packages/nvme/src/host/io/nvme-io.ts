@@ -27,7 +27,7 @@ import type { NvmeNs } from './nvme-ns.ts'
 import { CID_TAG_BITS, CID_TAG_MASK, nextGenctr, nvmOpcodeOf, writeCommand } from './setup-cmd.ts'
 
 /** An I/O queue and the requests that the controller has of it. */
-interface IoQueue {
+export interface IoQueue {
   readonly queue: NvmeQueue
   /** By tag. */
   readonly inFlight: (Request<NvmeIod> | null)[]
@@ -57,31 +57,31 @@ export interface NvmeIoInit {
  */
 export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   protected readonly data: DmabufData
-  readonly #mapped: MappedData
-  readonly #trace: HostTrace
+  protected readonly mapped: MappedData
+  protected readonly trace: HostTrace
   protected readonly counters: HostCounters
-  readonly #init: NvmeIoInit
-  readonly #queues: IoQueue[]
+  protected readonly init: NvmeIoInit
+  protected readonly queues: IoQueue[]
   readonly #namespaces: Map<Disk, NvmeNs>
   /** The namespace of the last request: most often also the next one's. */
   #lastNs: NvmeNs | null
 
   constructor(components: NvmeIoComponents, init: NvmeIoInit) {
     this.data = components.dmabufData
-    this.#mapped = components.mappedData
-    this.#trace = components.trace
+    this.mapped = components.mappedData
+    this.trace = components.trace
     this.counters = components.counters
-    this.#init = init
-    this.#queues = []
+    this.init = init
+    this.queues = []
     this.#namespaces = new Map()
     this.#lastNs = null
   }
 
   /** The hardware queues of the tag set, in the order of these calls; queue identifiers count from 1. */
   addQueue(queue: NvmeQueue): void {
-    assert(queue.qid === this.#queues.length + 1, 'nvme: I/O queues are added in order')
-    const inFlight = new Array<Request<NvmeIod> | null>(this.#init.queueDepth).fill(null)
-    this.#queues.push({ queue, inFlight, batch: new RqList() })
+    assert(queue.qid === this.queues.length + 1, 'nvme: I/O queues are added in order')
+    const inFlight = new Array<Request<NvmeIod> | null>(this.init.queueDepth).fill(null)
+    this.queues.push({ queue, inFlight, batch: new RqList() })
   }
 
   addNamespace(ns: NvmeNs): void {
@@ -89,7 +89,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   }
 
   initRequest(): NvmeIod {
-    return new NvmeIod(this.#init.bounds)
+    return new NvmeIod(this.init.bounds)
   }
 
   queueRq(hctx: BlkMqHwCtx, rq: Request<NvmeIod>, last: boolean): BlkStatus {
@@ -104,9 +104,9 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     }
     nextGenctr(rq.pdu)
     blkMqStartRequest(rq)
-    if (this.#trace.setupCmd.enabled) this.#trace.emitSetupCmd(rq, ns, queue, opcode)
-    if (this.#trace.dataPointer.enabled && opcode !== NvmOpcode.FLUSH) {
-      this.#trace.emitDataPointer(rq)
+    if (this.trace.setupCmd.enabled) this.trace.emitSetupCmd(rq, ns, queue, opcode)
+    if (this.trace.dataPointer.enabled && opcode !== NvmOpcode.FLUSH) {
+      this.trace.emitDataPointer(rq)
     }
     inFlight[rq.tag] = rq
     this.counters.requests++
@@ -128,7 +128,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   reap(index: number): number {
     const io = this.#queueAt(index)
     const found = io.queue.reap(this)
-    blkMqEndRequestBatch(io.batch)
+    this.endBatch(io.batch)
     return found
   }
 
@@ -141,15 +141,30 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     }
     io.inFlight[rq.tag] = null
     this.counters.completions++
-    if (this.#trace.sq.enabled) this.#trace.emitSq(rq, queue)
+    if (this.trace.sq.enabled) this.trace.emitSq(rq, queue)
     this.endData(rq)
-    if (this.#trace.completeRq.enabled) this.#trace.emitCompleteRq(rq, queue, result, status)
+    if (this.trace.completeRq.enabled) this.trace.emitCompleteRq(rq, queue, result, status)
     const blkStatus = nvmeErrorStatus(status)
-    if (blkMqAddToBatch(rq, io.batch, blkStatus)) {
-      rq.pdu.retries = 0
-      return
-    }
-    this.fail(rq, status, blkStatus)
+    if (!this.addToBatch(rq, io.batch, blkStatus)) this.fail(rq, status, blkStatus)
+  }
+
+  /**
+   * What went well ends together with the others of its batch; its data's DMA has been ended by then, as that of any other request (H1). False: the request
+   * has to be ended by itself.
+   */
+  protected addToBatch(
+    rq: Request<NvmeIod>,
+    batch: RqList<NvmeIod>,
+    blkStatus: BlkStatus,
+  ): boolean {
+    if (!blkMqAddToBatch(rq, batch, blkStatus)) return false
+    rq.pdu.retries = 0
+    return true
+  }
+
+  /** Ends all that a run over the completion queue has put into a batch. @see drivers/nvme/host/pci.c nvme_pci_complete_batch */
+  protected endBatch(batch: RqList<NvmeIod>): void {
+    blkMqEndRequestBatch(batch)
   }
 
   /**
@@ -159,7 +174,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   protected fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
     this.counters.errors++
-    if ((status & STATUS_DNR) === 0 && iod.retries < this.#init.maxRetries) {
+    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries) {
       iod.retries++
       this.counters.retries++
       blkMqRequeueRequest(rq, true)
@@ -169,15 +184,17 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     blkMqEndRequest(rq, blkStatus)
   }
 
+  /** Anything but OK: nothing is held (R4). The status goes to the block layer as it is (R3, R5). */
   protected prepareData(rq: Request<NvmeIod>): BlkStatus {
     if (rq.dmabufMap !== null) return this.data.prepare(rq)
-    return rq.dataBytes === 0 ? BlkStatus.OK : this.#mapped.prepare(rq)
+    return rq.dataBytes === 0 ? BlkStatus.OK : this.mapped.prepare(rq)
   }
 
+  /** The hardware is done with the data of a request, whatever came of it: what `prepareData` took goes back, once (H1). */
   protected endData(rq: Request<NvmeIod>): void {
     const { payload } = rq.pdu
     if (payload === IodPayload.DMABUF) this.data.end(rq)
-    else if (payload === IodPayload.MAPPED) this.#mapped.end(rq)
+    else if (payload === IodPayload.MAPPED) this.mapped.end(rq)
   }
 
   /** Null for an identifier that is not in flight: never used, done already, or of an earlier use of its tag. */
@@ -188,7 +205,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   }
 
   #queueAt(index: number): IoQueue {
-    const io = this.#queues[index]
+    const io = this.queues[index]
     assert(io !== undefined, 'nvme: no such I/O queue')
     return io
   }
