@@ -3,15 +3,19 @@
 
 // The checkers that any run has: waiting, locks, lifetimes. None knows a scenario.
 
-import type {
-  ExecutionWatch,
-  Kernel,
-  Park,
-  Task,
-  VirtualScheduler,
-  WatchedFence,
+import {
+  DeadlockError,
+  type ExecutionWatch,
+  type Kernel,
+  NoEndError,
+  type Park,
+  type Task,
+  type VirtualScheduler,
+  type WatchedFence,
 } from '@iolayers/kernel'
+import type { Fault } from '../search/contracts.ts'
 import type { Checker } from './contracts.ts'
+import { faultOf } from './errors.ts'
 import { type LeakProbe, Leaks } from './leaks.ts'
 import { LockOrder } from './lock-order.ts'
 import { Retries, type RetriesInit } from './retries.ts'
@@ -41,6 +45,8 @@ export interface GeneralCheckers {
   /** To be asked last, when everybody has given everything back. */
   readonly leaks: Leaks
   readonly userSpace: UserSpace
+  /** The fault that stands behind what driving the scheduler threw: who waits for whom, where the run only says that somebody does. */
+  explain(error: unknown): Fault
 }
 
 /** Makes the general checkers of one run, and has the scheduler tell them of locks, fences and work. Before anything else of the run is made. */
@@ -60,7 +66,20 @@ export function createGeneralCheckers(
       : { scheduler, userSpace, known: components.known },
   )
   scheduler.watch = new RunWatch(locks, state, retries, leaks)
-  return { checkers: [locks, state, retries, waits], waits, leaks, userSpace }
+  const explain = (error: unknown): Fault => {
+    const waitsForEver = error instanceof DeadlockError || error instanceof NoEndError
+    return (waitsForEver ? waits.atEnd() : null) ?? faultOf(error)
+  }
+  const checker: Checker = {
+    name: 'general',
+    afterStep: (item) => {
+      if (waits.over) return null
+      return (
+        locks.afterStep() ?? state.afterStep(item) ?? retries.afterStep() ?? waits.afterStep(item)
+      )
+    },
+  }
+  return { checkers: [checker], waits, leaks, userSpace, explain }
 }
 
 /** Passes on to whom it concerns. */

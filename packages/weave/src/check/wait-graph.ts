@@ -9,6 +9,7 @@ import type { Blocker, Candidate, Task, VirtualScheduler } from '@iolayers/kerne
 import type { Fault } from '../search/contracts.ts'
 import type { Checker } from './contracts.ts'
 import { UserSpace } from './user-space.ts'
+import { keeperOf, runOn, wouldEndWithout } from './what-if.ts'
 
 /** Who has to get on before `subject`, which somebody waits for, can, besides those that it names itself. */
 export type WaitKnowledge = (subject: object) => readonly Blocker[]
@@ -27,6 +28,7 @@ export class WaitGraph implements Checker {
   readonly #scheduler: VirtualScheduler
   readonly #userSpace: UserSpace | null
   readonly #allEdges: Edges
+  #over = false
 
   constructor(components: WaitGraphComponents) {
     this.#scheduler = components.scheduler
@@ -34,6 +36,11 @@ export class WaitGraph implements Checker {
     const { known } = components
     this.#allEdges =
       known === undefined ? allEdges : (node) => [...allEdges(node), ...ask(known, node)]
+  }
+
+  /** The run was carried on to find out why it ended: what anybody finds from here on does not count. */
+  get over(): boolean {
+    return this.#over
   }
 
   /** A cycle that no signal and no timeout can open is found as it closes, whatever else goes on. */
@@ -48,9 +55,28 @@ export class WaitGraph implements Checker {
     const waiting = this.#waiting()
     if (waiting.length === 0) return null
     const fault = explain(waiting, this.#allEdges)
+    if (fault.check !== 'stuck') return fault
+    this.#over = true
     const users = this.#userSpace?.tasks ?? []
-    if (users.length === 0 || fault.check === 'user-dependency') return fault
-    return this.#userWouldHelp() ? userDependency(fault, users) : fault
+    if (users.length > 0 && this.#userWouldHelp()) return userDependency(fault, users)
+    return this.#inferred() ?? fault
+  }
+
+  /** A task that keeps others from a lock, and waits for what one of those would do. The run is over: it may be changed to find out. */
+  #inferred(): Fault | null {
+    for (const holder of this.#waiting()) {
+      const kept = [...this.#scheduler.liveTasks].filter((task) => keeperOf(task) === holder)
+      if (kept.length === 0 || allEdges(holder.waitingFor ?? '').length > 0) continue
+      const details = [holder, ...kept].map((task) => lineOf(chainOf(task, allEdges)))
+      const what = holder.waitingFor?.what ?? ''
+      if (!wouldEndWithout(this.#scheduler, holder, kept)) return null
+      return {
+        check: 'deadlock',
+        message: `${holder.name} waits for ${what} with a lock in hand that who would end it waits for`,
+        details,
+      }
+    }
+    return null
   }
 
   #waiting(): Task[] {
@@ -60,12 +86,8 @@ export class WaitGraph implements Checker {
   /** Whether everybody gets on once the user tasks enter the kernel. The run is over: it may go on for that. */
   #userWouldHelp(): boolean {
     this.#userSpace?.enterAll()
-    try {
-      this.#scheduler.runUntilIdle()
-      return true
-    } catch {
-      return this.#waiting().length === 0
-    }
+    runOn(this.#scheduler)
+    return this.#waiting().length === 0
   }
 }
 

@@ -4,14 +4,12 @@
 import {
   createKernel,
   createVirtualScheduler,
-  DeadlockError,
   fifoStrategy,
   type Kernel,
   type KernelInit,
   type Op,
   type VirtualScheduler,
 } from '@iolayers/kernel'
-import { faultOf } from '../../src/check/errors.ts'
 import { createGeneralCheckers, type GeneralCheckers } from '../../src/check/general.ts'
 import type { LeakProbe } from '../../src/check/leaks.ts'
 import type { Fault } from '../../src/search/contracts.ts'
@@ -49,8 +47,7 @@ export function createBench(init: KernelInit = {}): Bench {
     try {
       scheduler.runUntilIdle()
     } catch (error) {
-      if (fault !== null) return fault
-      if (!(error instanceof DeadlockError)) return general.waits.atEnd() ?? faultOf(error)
+      return fault ?? general.explain(error)
     }
     return general.waits.atEnd()
   }

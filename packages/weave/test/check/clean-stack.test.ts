@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The general checkers against real layers that are right: whatever they report here is their own mistake.
+// The general checkers against real layers: those that are right, where whatever they report is their own mistake, and the same with one step put
+// back as it was.
 
 import { createDmabufTokenFactory } from '@iolayers/blk-mq-token'
+import { MapGeneration, type TokenParts } from '@iolayers/blk-mq-token/parts'
 import { createDmaBufCore, createMovableHeap } from '@iolayers/dma-buf'
 import {
   createDevice,
@@ -28,7 +30,9 @@ import type { Fault } from '../../src/search/contracts.ts'
 
 const SEEDS = 150
 
-function runOnce(seed: number, policy: 'fence' | 'drain'): Fault | null {
+class Found extends Error {}
+
+function runOnce(seed: number, policy: 'fence' | 'drain', parts: TokenParts = {}): Fault | null {
   const found: { fault: Fault | null } = { fault: null }
   const scheduler = createVirtualScheduler({
     strategy: seededStrategy(seed),
@@ -37,6 +41,7 @@ function runOnce(seed: number, policy: 'fence' | 'drain'): Fault | null {
       stepBegins: () => {},
       stepEnded: (item) => {
         for (const checker of general.checkers) found.fault ??= checker.afterStep?.(item) ?? null
+        if (found.fault !== null) throw new Found()
       },
     },
   })
@@ -50,7 +55,7 @@ function runOnce(seed: number, policy: 'fence' | 'drain'): Fault | null {
   const devices = ['nvme0', 'nvme1'].map((name) =>
     createDevice({ kernel, memory, iommu }, { name, iommuMode: 'strict' }),
   )
-  const tokens = createDmabufTokenFactory({ kernel, fences: core }, { policy })
+  const tokens = createDmabufTokenFactory({ kernel, fences: core, parts }, { policy })
   probes.push(
     { what: 'tokens', count: () => tokens.stats.tokensLive },
     { what: 'maps', count: () => tokens.stats.mapsLive },
@@ -88,9 +93,13 @@ function runOnce(seed: number, policy: 'fence' | 'drain'): Fault | null {
     yield* joinAll(scheduler, [...tasks, exporter])
     buffer.put()
   }
-  scheduler.runSync('all', all())
-  scheduler.runUntilIdle()
-  return found.fault ?? general.waits.atEnd() ?? general.leaks.atEnd()
+  try {
+    scheduler.runSync('all', all())
+    scheduler.runUntilIdle()
+  } catch (error) {
+    return found.fault ?? general.explain(error)
+  }
+  return general.waits.atEnd() ?? general.leaks.atEnd()
 }
 
 for (const policy of ['fence', 'drain'] as const) {
@@ -98,5 +107,61 @@ for (const policy of ['fence', 'drain'] as const) {
     for (let seed = 1; seed <= SEEDS; seed++) {
       expect(runOnce(seed, policy), `seed ${seed}`).toBeNull()
     }
+  })
+}
+
+/** F7: told only when the device addresses are gone, which needs the lock that the exporter waits under. */
+class SignalsAfterUnmap extends MapGeneration {
+  protected override onDrained(): void {
+    this.queueUnmap()
+  }
+
+  protected override unmapDone(): void {
+    this.owner.generationDrained(this)
+    this.signalDrained()
+    super.unmapDone()
+  }
+}
+
+/** A lost completion. */
+class NeverSignals extends MapGeneration {
+  protected override signalDrained(): void {}
+}
+
+/** H12: the last reference stays. */
+class KeepsReference extends MapGeneration {
+  protected override unmapDone(): void {
+    this.get()
+    super.unmapDone()
+  }
+}
+
+/** H10: twice. */
+class UnmapsTwice extends MapGeneration {
+  protected override *unmap(): Op<void> {
+    yield* super.unmap()
+    yield* super.unmap()
+  }
+}
+
+const OLD_STEPS = [
+  ['F7', SignalsAfterUnmap, 'fence', ['lock-order']],
+  ['F7', SignalsAfterUnmap, 'drain', ['deadlock', 'stuck']],
+  // The heap gives up waiting for the fence.
+  ['lost completion', NeverSignals, 'fence', ['error']],
+  ['lost completion', NeverSignals, 'drain', ['stuck']],
+  ['H12', KeepsReference, 'fence', ['leak']],
+  ['H10', UnmapsTwice, 'fence', ['double-free']],
+] as const
+
+for (const [hazard, generation, policy, checks] of OLD_STEPS) {
+  test(`${hazard} under ${policy}, put back in one step, is found as ${checks.join(' or ')}`, () => {
+    const found = new Set<string>()
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const fault = runOnce(seed, policy, { generation })
+      if (fault !== null) found.add(fault.check)
+    }
+    expect([...found]).not.toEqual([])
+    for (const check of found) expect(checks).toContain(check)
   })
 }

@@ -221,3 +221,42 @@ function* enterAndComplete(userSpace: UserSpace, complete: () => void): Op<void>
   yield* userSpace.stay()
   complete()
 }
+
+test('D1: a cycle through a completion that nobody said anything about is inferred: without the wait it would have ended', () => {
+  for (const needsLock of [true, false]) {
+    const { scheduler, run } = bench()
+    const resv = new Mutex(scheduler, 'resv')
+    const drained = new Completion(scheduler, 'drain')
+    function* evict(): Op<void> {
+      yield* resv.lock()
+      try {
+        yield* drained.wait()
+      } finally {
+        resv.unlock()
+      }
+    }
+    scheduler.spawn('exporter', evict())
+    scheduler.spawn('other exporter', evict())
+    scheduler.spawn(
+      'io worker',
+      (function* (): Op<void> {
+        yield* sleep(scheduler, 10)
+        yield* resv.lockInterruptible()
+        // The other one is a lost completion: to get the lock does not help.
+        if (needsLock) drained.completeAll()
+        resv.unlock()
+      })(),
+    )
+    const { late } = run()
+    expect(late?.check).toBe(needsLock ? 'deadlock' : 'stuck')
+    if (!needsLock) continue
+    expect(late?.message).toBe(
+      'exporter waits for drain with a lock in hand that who would end it waits for',
+    )
+    expect(late?.details).toEqual([
+      'exporter waits for drain',
+      'other exporter waits for mutex resv, held by exporter',
+      'io worker waits for mutex resv, held by exporter',
+    ])
+  }
+})
