@@ -4,7 +4,15 @@
 import type { DmabufToken } from '@iolayers/block-core'
 import { type DmaBuf, type DmaBufAttachment, DmaFence, DmaResvUsage } from '@iolayers/dma-buf'
 import { DmaDirection, type SgTable } from '@iolayers/dma-mapping'
-import { Completion, joinTask, KernelError, type Op, type Task, yieldNow } from '@iolayers/kernel'
+import {
+  Completion,
+  joinAll,
+  joinTask,
+  KernelError,
+  type Op,
+  type Task,
+  yieldNow,
+} from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import type { TokenFactoryInit, TokenParts } from '../../src/index.ts'
 import { MapGeneration, Token } from '../../src/parts.ts'
@@ -17,11 +25,22 @@ const { BIDIRECTIONAL } = DmaDirection
 class TroubledExporter extends RevocableExporter {
   failAttach = false
   failMap = false
+  failUnmap = false
+  failDetach = false
   slow: Completion | null = null
 
   override attach(dmabuf: DmaBuf, attachment: DmaBufAttachment): void {
     if (this.failAttach) throw new KernelError('EBUSY', 'no attachment')
     super.attach(dmabuf, attachment)
+  }
+
+  detach(): void {
+    if (this.failDetach) throw new KernelError('EIO', 'the detach went wrong')
+  }
+
+  override unmapDmaBuf(...args: Parameters<RevocableExporter['unmapDmaBuf']>): void {
+    super.unmapDmaBuf(...args)
+    if (this.failUnmap) throw new KernelError('EIO', 'the unmap went wrong')
   }
 
   override *mapDmaBuf(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
@@ -143,6 +162,42 @@ describe('a map that cannot be made', () => {
     expect(rig.codeOf(token.getMap())).toBe('EINVAL')
     expect([real.resv.isLocked, real.mappings]).toEqual([false, 0])
     rig.finish(token)
+  })
+})
+
+describe('an exporter that throws where it may not', () => {
+  it('H12: a detach that goes wrong is told once, and leaves no buffer, attachment or registration behind', () => {
+    const rig = new Rig()
+    const token = rig.create()
+    rig.run(token.getMap()).put()
+    rig.exporter.failDetach = true
+    function* release(): Op<string> {
+      try {
+        yield* token.release()
+        return 'none'
+      } catch (error) {
+        return error instanceof KernelError ? error.code : 'another error'
+      }
+    }
+    const { scheduler } = rig.world
+    const tasks = [0, 1].map((i) => scheduler.spawn(`release ${i}`, release()))
+    const codes = rig.run(joinAll(scheduler, tasks))
+    expect(codes.sort()).toEqual(['EIO', 'none'])
+    expect(rig.exporter.dmabuf.references).toBe(1)
+    expect(rig.world.tokens.stats.tokensLive).toBe(0)
+    rig.finish(null)
+  })
+
+  it('H12: nor does an unmap that goes wrong keep a release waiting', () => {
+    const rig = new Rig()
+    const token = rig.create()
+    const map = rig.run(token.getMap())
+    rig.exporter.failUnmap = true
+    const release = rig.world.scheduler.spawn('release', token.release())
+    expect(() => rig.run(joinTask(rig.world.scheduler, release))).toThrow('the unmap went wrong')
+    rig.run(joinTask(rig.world.scheduler, release))
+    map.put()
+    rig.finish(null)
   })
 })
 
