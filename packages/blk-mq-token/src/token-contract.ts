@@ -3,6 +3,7 @@
 
 // What a token is made of, and what it says when it refuses.
 
+import type { DmabufTokenHolder } from '@iolayers/block-core'
 import type { DmaBuf } from '@iolayers/dma-buf'
 import type { Device, DmaDirection } from '@iolayers/dma-mapping'
 import { type Kernel, KernelError, type Tracepoint } from '@iolayers/kernel'
@@ -37,6 +38,8 @@ export interface TokenInit {
   readonly policy: InvalidationPolicy
   readonly policyName: InvalidationPolicyName
   readonly timeoutNs: number
+  /** Who hears of its release. */
+  readonly holder?: DmabufTokenHolder
 }
 
 /** Why a token makes no more maps. */

@@ -5,6 +5,7 @@ import type {
   DmabufRegistrar,
   DmabufToken,
   DmabufTokenFactory,
+  DmabufTokenHolder,
   DmabufTokenOptions,
   StackedTokenFactory,
 } from '@iolayers/block-core'
@@ -73,11 +74,18 @@ export function createDmabufTokenFactory(
       dmabuf: DmaBuf,
       direction: DmaDirection,
       options: DmabufTokenOptions = {},
+      holder?: DmabufTokenHolder,
     ): Op<DmabufToken> {
       const policyName = options.policy ?? defaultPolicy
       return new TokenClass(
         { kernel, device, dmabuf, stats, trace, allocFenceContext, list, Generation },
-        { direction, policy: policies[policyName], policyName, timeoutNs },
+        {
+          direction,
+          policy: policies[policyName],
+          policyName,
+          timeoutNs,
+          ...(holder && { holder }),
+        },
       )
     },
     *createStacked(

@@ -135,6 +135,7 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
       this.dmabuf.put()
       this.stats.tokensLive--
       this.components.list.remove(this)
+      this.init.holder?.tokenReleased(this)
       this.released.completeAll()
     }
   }

@@ -50,6 +50,7 @@ export type {
   DmabufRegistrar,
   DmabufToken,
   DmabufTokenFactory,
+  DmabufTokenHolder,
   DmabufTokenOptions,
   DmabufTokenParent,
   StackedTokenFactory,

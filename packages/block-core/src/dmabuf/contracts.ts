@@ -74,6 +74,12 @@ export interface DmabufTokenOptions {
   readonly policy?: DmabufInvalidationPolicy
 }
 
+/** A driver that keeps the tokens made for it, so that it can take their device from them. */
+export interface DmabufTokenHolder {
+  /** The token needs its device no more. Called once, at the end of its release; neither sleeps nor allocates. */
+  tokenReleased(token: DmabufToken): void
+}
+
 /** Makes tokens. Drivers are given one by whoever wires the stack. */
 export interface DmabufTokenFactory {
   create(
@@ -81,6 +87,7 @@ export interface DmabufTokenFactory {
     dmabuf: DmaBuf,
     direction: DmaDirection,
     options?: DmabufTokenOptions,
+    holder?: DmabufTokenHolder,
   ): Op<DmabufToken>
 }
 
