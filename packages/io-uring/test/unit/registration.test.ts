@@ -63,6 +63,33 @@ describe('registration', () => {
     bench.finish()
   })
 
+  it('H11: the target file outlives the registration, whoever lets go of it first, and of the ring', () => {
+    for (const last of ['unregisterBuffers', 'close'] as const) {
+      const bench = new Bench()
+      const token = bench.register()
+      bench.read(0)
+      bench.complete(1)
+      bench.run(bench.ring.unregisterFiles())
+      bench.file.put()
+      expect(bench.twin.released).toBe(0)
+      const order: string[] = []
+      const { twin } = bench
+      const release = token.release.bind(token)
+      token.release = function* (): Op<void> {
+        yield* release()
+        order.push(`token, file released ${twin.released} times`)
+      }
+      bench.run(bench.ring[last]())
+      order.push(`file released ${twin.released} times`)
+      expect(order).toEqual(['token, file released 0 times', 'file released 1 times'])
+      expect(bench.dmabuf.references).toBe(1)
+      if (last !== 'close') bench.run(bench.ring.close())
+      bench.dmabuf.put()
+      bench.scheduler.runUntilIdle()
+      expect(bench.scheduler.outstanding()).toEqual([])
+    }
+  })
+
   it('replaces one slot, while I/O on the old buffer goes on with the old one', () => {
     const bench = new Bench()
     const old = bench.register()
