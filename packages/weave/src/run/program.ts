@@ -1,41 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// One run of a scenario: all state made anew, set up one thing after the other, raced as the strategy says, given back one thing after the other, and
-// looked at by the checkers after every step.
+// One run of a scenario: set up one thing after the other, raced as the strategy says, given back one thing after the other, and looked at by the
+// checkers after every step.
 
-import {
-  type Candidate,
-  createKernel,
-  createVirtualScheduler,
-  type StepObserver,
-  type Strategy,
-  type TraceEvent,
-  type VirtualScheduler,
-} from '@iolayers/kernel'
+import type { Candidate, StepObserver } from '@iolayers/kernel'
 import type { Checker } from '../check/contracts.ts'
-import { faultOf } from '../check/errors.ts'
 import { createGeneralCheckers, type GeneralCheckers } from '../check/general.ts'
 import type { LeakProbe } from '../check/leaks.ts'
-import { ActorNames } from '../search/actor-names.ts'
-import type {
-  Fault,
-  Program,
-  Row,
-  RunOptions,
-  RunReport,
-  WeaveStrategy,
-} from '../search/contracts.ts'
+import { type BusyRequests, requestHolders } from '../check/request-holders.ts'
+import type { Fault, Program, RunOptions, RunReport, WeaveStrategy } from '../search/contracts.ts'
+import { defaultStrategy } from '../search/default-strategy.ts'
 import { DataMismatch } from '../stack/bio-user.ts'
-import type { Policy } from '../stack/stack.ts'
+import type { DesignParts, Policy } from '../stack/stack.ts'
+import { Fingerprinter } from './fingerprint.ts'
+import { RowRecorder } from './row-recorder.ts'
 import type { Design, Scenario } from './scenario.ts'
 import { Weave } from './weave.ts'
+import { World } from './world.ts'
 
-const STEPS_MAX = 5_000
+/** What a program runs: a scenario in one design. */
+export interface Woven {
+  readonly freshWorld?: boolean
+  setup: Scenario['setup']
+}
 
 /** The scenario in one design, as what a search runs. */
 export function scenarioProgram(scenario: Scenario, design: Design, policy: Policy): Program {
-  return (strategy, options = {}) => new Run(scenario, design, policy, strategy, options).run()
+  return wovenProgram(scenario, design === 'mutant' ? scenario.mutant : {}, policy)
+}
+
+/** Anything that can be set up and raced, as what a search runs. */
+export function wovenProgram(woven: Woven, parts: DesignParts, policy: Policy): Program {
+  const spare = new Worlds(woven, parts, policy)
+  return (strategy, options = {}) => {
+    const world = spare.take()
+    const run = new Run(woven, parts, policy, world, options)
+    const report = run.run(strategy)
+    if (report.fault === null && options.rows !== true) spare.giveBack(world)
+    return report
+  }
+}
+
+/** Worlds that all begin a run in the same state. */
+class Worlds {
+  readonly #woven: Woven
+  readonly #parts: DesignParts
+  readonly #policy: Policy
+  /** Null: not tried. */
+  #reusable: boolean | null
+  #spare: World | null = null
+
+  constructor(woven: Woven, parts: DesignParts, policy: Policy) {
+    this.#woven = woven
+    this.#parts = parts
+    this.#policy = policy
+    this.#reusable = woven.freshWorld === true ? false : null
+  }
+
+  take(): World {
+    const spare = this.#spare
+    this.#spare = null
+    if (spare !== null) return spare
+    if (this.#reusable === false) return new World()
+    const world = new World()
+    const { fault } = new Run(this.#woven, this.#parts, this.#policy, world, {}).run(
+      defaultStrategy(),
+    )
+    this.#reusable = fault === null && world.reset()
+    return this.#reusable ? world : new World()
+  }
+
+  giveBack(world: World): void {
+    if (this.#reusable === true && world.reset()) this.#spare = world
+  }
 }
 
 /** A fault as an error, to get out of the run. */
@@ -48,87 +86,54 @@ class FaultError extends Error {
   }
 }
 
-/** Chooses first come, first served, and nobody in plain code, but for the race itself. */
-class PhasedStrategy implements Strategy {
-  readonly choices: number[] = []
-  racing = false
-  readonly #inner: WeaveStrategy
-
-  constructor(inner: WeaveStrategy) {
-    this.#inner = inner
-  }
-
-  choose(candidates: readonly Candidate[]): number {
-    if (!this.racing) return 0
-    const index = this.#inner.choose(candidates)
-    this.choices.push(index)
-    return index
-  }
-
-  chooseNested(candidates: readonly Candidate[], label: string): number {
-    if (!this.racing) return -1
-    const index = this.#inner.chooseNested?.(candidates, label) ?? -1
-    this.choices.push(index)
-    return index
-  }
-}
-
 class Run implements StepObserver {
-  readonly #scenario: Scenario
-  readonly #design: Design
+  readonly #woven: Woven
+  readonly #parts: DesignParts
   readonly #policy: Policy
-  readonly #inner: WeaveStrategy
-  readonly #options: RunOptions
-  readonly #strategy: PhasedStrategy
-  readonly #scheduler: VirtualScheduler
+  readonly #world: World
   readonly #checkers: Checker[] = []
   readonly #probes: LeakProbe[] = []
-  readonly #recorder: Recorder | null
-  readonly #fingerprints: number[] = []
+  readonly #recorder: RowRecorder | null
+  readonly #fingerprinter: Fingerprinter | null
+  #inner: WeaveStrategy | null = null
 
-  constructor(
-    scenario: Scenario,
-    design: Design,
-    policy: Policy,
-    inner: WeaveStrategy,
-    options: RunOptions,
-  ) {
-    this.#scenario = scenario
-    this.#design = design
+  constructor(woven: Woven, parts: DesignParts, policy: Policy, world: World, options: RunOptions) {
+    this.#woven = woven
+    this.#parts = parts
     this.#policy = policy
-    this.#inner = inner
-    this.#options = options
-    this.#strategy = new PhasedStrategy(inner)
-    this.#scheduler = createVirtualScheduler({
-      strategy: this.#strategy,
-      observer: this,
-      stepsMax: STEPS_MAX,
-    })
-    this.#recorder = options.rows === true ? new Recorder(this.#scheduler) : null
+    this.#world = world
+    this.#recorder = options.rows === true ? new RowRecorder(world) : null
+    this.#fingerprinter = options.fingerprints === true ? new Fingerprinter(world) : null
   }
 
-  run(): RunReport {
+  run(strategy: WeaveStrategy): RunReport {
+    const { strategy: phased, scheduler } = this.#world
+    this.#inner = strategy
+    phased.inner = strategy
+    phased.choices = []
+    this.#world.observer = this
     const fault = this.#attempt()
+    this.#fingerprinter?.stop()
     return {
       fault,
-      choices: this.#strategy.choices,
-      steps: this.#scheduler.steps,
-      fingerprints: this.#fingerprints,
+      choices: phased.choices,
+      steps: scheduler.steps,
+      fingerprints: this.#fingerprinter?.prints ?? [],
       rows: this.#recorder?.rows ?? [],
     }
   }
 
   stepBegins(item: Candidate): void {
-    if (!this.#strategy.racing) return
-    this.#inner.stepBegins?.(item)
+    if (!this.#world.strategy.racing) return
+    this.#inner?.stepBegins?.(item)
     this.#recorder?.begins(item)
   }
 
   stepEnded(item: Candidate): void {
-    if (this.#strategy.racing) {
-      this.#inner.stepEnded?.(item)
+    if (this.#world.strategy.racing) {
+      this.#inner?.stepEnded?.(item)
       this.#recorder?.ended()
-      if (this.#options.fingerprints === true) this.#fingerprints.push(fingerprint(this.#scheduler))
+      this.#fingerprinter?.look(item)
     }
     for (const checker of this.#checkers) {
       const fault = checker.afterStep?.(item) ?? null
@@ -137,37 +142,39 @@ class Run implements StepObserver {
   }
 
   #attempt(): Fault | null {
-    const scheduler = this.#scheduler
-    const kernel = createKernel({ scheduler }, { checked: true })
+    const { scheduler, kernel } = this.#world
     const probes = this.#probes
-    const general = createGeneralCheckers({ scheduler, kernel, probes })
+    const tagSets: BusyRequests[] = []
+    const known = requestHolders(tagSets)
+    const general = createGeneralCheckers({ scheduler, kernel, probes, known })
     this.#checkers.push(...general.checkers)
     const weave = new Weave({
       scheduler,
       kernel,
-      parts: this.#design === 'mutant' ? this.#scenario.mutant : {},
+      parts: this.#parts,
       policy: this.#policy,
       userSpace: general.userSpace,
       checkers: this.#checkers,
       probes,
+      tagSets,
+      stackOf: (init, parts) => this.#world.stackOf(init, parts),
     })
-    this.#recorder?.listen(kernel.tracer)
     try {
       return this.#phases(weave, general)
     } catch (error) {
-      return this.#asFault(error, general)
+      return foundIn(error) ?? general.explain(error)
     }
   }
 
   #phases(weave: Weave, general: GeneralCheckers): Fault | null {
-    const scheduler = this.#scheduler
-    const race = scheduler.runSync('setup', this.#scenario.setup(weave))
-    this.#strategy.racing = true
+    const { scheduler, strategy } = this.#world
+    const race = scheduler.runSync('setup', this.#woven.setup(weave))
+    strategy.racing = true
     for (const [name, op] of Object.entries(race.actors)) scheduler.spawn(name, op)
     scheduler.runUntilIdle()
     const stuck = general.waits.atEnd()
     if (stuck !== null) return stuck
-    this.#strategy.racing = false
+    strategy.racing = false
     general.userSpace.enterAll()
     if (race.finish !== undefined) scheduler.runSync('finish', race.finish())
     scheduler.runUntilIdle()
@@ -177,78 +184,13 @@ class Run implements StepObserver {
     }
     return general.leaks.atEnd()
   }
-
-  #asFault(error: unknown, general: GeneralCheckers): Fault {
-    if (error instanceof FaultError || error instanceof DataMismatch) return error.fault
-    if (error instanceof AggregateError) {
-      const own = error.errors.find((one) => one instanceof FaultError)
-      if (own instanceof FaultError) return own.fault
-    }
-    const fault = faultOf(error)
-    // Why nothing can run says more than that nothing can.
-    if (fault.check !== 'stuck' && fault.check !== 'livelock') return fault
-    return general.waits.atEnd() ?? fault
-  }
 }
 
-/** Notes what happens in every step, by the names of actors and the tracepoints of the layers. */
-class Recorder {
-  readonly rows: Row[] = []
-  readonly #scheduler: VirtualScheduler
-  readonly #names: ActorNames = new ActorNames()
-  #depth = 0
-  #notes: string[] | null = null
-  readonly #outer: (string[] | null)[] = []
-
-  constructor(scheduler: VirtualScheduler) {
-    this.#scheduler = scheduler
+/** What a checker had found, if that is what ended the run. */
+function foundIn(error: unknown): Fault | null {
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
+  for (const one of errors) {
+    if (one instanceof FaultError || one instanceof DataMismatch) return one.fault
   }
-
-  listen(tracer: {
-    subscribe(filter: () => boolean, sink: (event: TraceEvent) => void): unknown
-  }): void {
-    tracer.subscribe(
-      () => true,
-      (event) => this.#notes?.push(noteOf(event)),
-    )
-  }
-
-  begins(item: Candidate): void {
-    const notes: string[] = []
-    this.#outer.push(this.#notes)
-    this.#notes = notes
-    this.rows.push({
-      actor: this.#names.nameOf(item),
-      at: null,
-      chosen: false,
-      depth: this.#depth,
-      nowNs: this.#scheduler.nowNs(),
-      notes,
-    })
-    this.#depth++
-  }
-
-  ended(): void {
-    this.#depth--
-    this.#notes = this.#outer.pop() ?? null
-  }
-}
-
-function noteOf({ point, fields, values }: TraceEvent): string {
-  const shown = fields.map((field, index) => `${field}=${values[index] ?? ''}`)
-  return `${point} ${shown.join(' ')}`
-}
-
-/** Of who waits where, who can run, and how far each has come: enough to tell states apart for counting them, not to prune by. */
-function fingerprint(scheduler: VirtualScheduler): number {
-  let hash = 0x811c9dc5
-  const mix = (text: string): void => {
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  }
-  for (const task of scheduler.liveTasks) {
-    mix(task.name)
-    mix(task.state)
-    mix(task.waitingFor?.what ?? '')
-  }
-  return hash >>> 0
+  return null
 }

@@ -36,6 +36,8 @@ export interface Scenario {
   /** Ours is run with each; both by default. */
   readonly policies?: readonly Policy[]
   readonly mutant: DesignParts
+  /** Every run in a world made anew: for scenarios that leave a stack changed, as one whose device is gone. */
+  readonly freshWorld?: boolean
   /** Everything before the race, one thing after the other. */
   setup(weave: Weave): Op<Race>
 }

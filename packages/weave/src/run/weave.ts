@@ -4,8 +4,9 @@
 import { type Kernel, type Op, sleep, type VirtualScheduler, yieldNow } from '@iolayers/kernel'
 import type { Checker } from '../check/contracts.ts'
 import type { LeakProbe } from '../check/leaks.ts'
+import type { BusyRequests } from '../check/request-holders.ts'
 import type { UserSpace } from '../check/user-space.ts'
-import { type DesignParts, type Policy, Stack, type StackInit } from '../stack/stack.ts'
+import type { DesignParts, Policy, Stack, StackInit } from '../stack/stack.ts'
 
 /** What a scenario has of the run that it is in. */
 export interface WeaveComponents {
@@ -16,6 +17,9 @@ export interface WeaveComponents {
   readonly userSpace: UserSpace
   readonly checkers: Checker[]
   readonly probes: LeakProbe[]
+  readonly tagSets: BusyRequests[]
+  /** A stack of the world of this run, made or used again. */
+  stackOf(init: StackInit, parts: DesignParts): Stack
 }
 
 export class Weave {
@@ -26,8 +30,7 @@ export class Weave {
   readonly policy: Policy
   /** Where a user task stays that need not come back. */
   readonly userSpace: UserSpace
-  readonly #checkers: Checker[]
-  readonly #probes: LeakProbe[]
+  readonly #components: WeaveComponents
 
   constructor(components: WeaveComponents) {
     this.scheduler = components.scheduler
@@ -35,25 +38,25 @@ export class Weave {
     this.parts = components.parts
     this.policy = components.policy
     this.userSpace = components.userSpace
-    this.#checkers = components.checkers
-    this.#probes = components.probes
+    this.#components = components
   }
 
   /** From the token to the queue, with its checkers. */
   stack(init: Omit<StackInit, 'policy'> = {}): Stack {
-    const stack = new Stack(this, { ...init, policy: this.policy })
+    const stack = this.#components.stackOf({ ...init, policy: this.policy }, this.parts)
+    this.#components.tagSets.push(stack.tagSet)
     this.watch(stack.ledger, stack.hardware, stack.transfers)
     this.leaves(...stack.probes)
     return stack
   }
 
   watch(...checkers: readonly Checker[]): void {
-    this.#checkers.push(...checkers)
+    this.#components.checkers.push(...checkers)
   }
 
   /** What has to be zero at the end. */
   leaves(...probes: readonly LeakProbe[]): void {
-    this.#probes.push(...probes)
+    this.#components.probes.push(...probes)
   }
 
   /** Others may run here. */

@@ -98,8 +98,9 @@ export class BioUser {
     const buffer = yield* this.#exporter.read(offset, length)
     const start = io.lba * BLOCK_BYTES
     const medium = this.#stack.hardware.medium.subarray(start, start + length)
-    const wrong = buffer.findIndex((byte, at) => byte !== medium[at])
-    if (wrong < 0) return
+    let wrong = 0
+    while (wrong < length && buffer[wrong] === medium[wrong]) wrong++
+    if (wrong === length) return
     throw new DataMismatch(
       `${io.op} of ${length} bytes ended well, but byte ${wrong} is 0x${hex(buffer[wrong])} in the buffer and 0x${hex(medium[wrong])} on the medium`,
     )

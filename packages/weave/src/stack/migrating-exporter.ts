@@ -126,11 +126,11 @@ export class MigratingExporter {
     return out
   }
 
-  /** Before anything runs. */
-  fill(valueAt: (offsetBytes: number) => number): void {
+  /** Before anything runs. `pattern`: at least as long as the buffer. */
+  fill(pattern: Uint8Array): void {
     this.#frames.forEach((frame, index) => {
-      const bytes = this.#ledger.bytesOf(frame)
-      for (let i = 0; i < PAGE_SIZE; i++) bytes[i] = valueAt(index * PAGE_SIZE + i)
+      const start = index * PAGE_SIZE
+      this.#ledger.bytesOf(frame).set(pattern.subarray(start, start + PAGE_SIZE))
     })
   }
 

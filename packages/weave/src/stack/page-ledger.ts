@@ -77,7 +77,9 @@ export class PageLedger implements Checker {
     return this.#fault
   }
 
-  free(): void {
-    this.#memory.freeContiguous(this.#baseFrame, this.#states.length)
+  /** For another run: nothing is taken. */
+  reset(): void {
+    this.#states.fill(PageState.FREE)
+    this.#nextFree = 0
   }
 }

@@ -25,6 +25,7 @@ import {
 } from '@iolayers/nvme/spec'
 import type { Checker } from '../check/contracts.ts'
 import type { Fault } from '../search/contracts.ts'
+import { mediumByte } from './data-pattern.ts'
 import type { PageLedger } from './page-ledger.ts'
 import type { TransferLog } from './transfer-log.ts'
 
@@ -52,7 +53,8 @@ export interface QueueAddresses {
   readonly cqDmaAddr: number
 }
 
-interface Piece {
+interface SglDescriptor {
+  readonly type: number
   readonly addr: number
   readonly length: number
 }
@@ -69,7 +71,7 @@ class Command {
   commandId = 0
   lba = 0
   blocks = 0
-  pieces: Piece[] = []
+  pieces: SglDescriptor[] = []
   nextPiece = 0
   doneBytes = 0
   status: number = Status.SUCCESS
@@ -95,6 +97,7 @@ export class QueueDevice implements Checker {
   readonly #commands: Command[]
   readonly #irq: DeferredCall
   readonly #range: BusRange = new BusRange()
+  readonly #fresh: Uint8Array
   #addresses: QueueAddresses = { sqDmaAddr: 0, cqDmaAddr: 0 }
   #sqHead = 0
   #sqTail = 0
@@ -105,12 +108,20 @@ export class QueueDevice implements Checker {
   constructor(components: QueueDeviceComponents, init: QueueDeviceInit) {
     this.#components = components
     this.#init = init
-    this.medium = new Uint8Array(init.blocks * BLOCK_BYTES)
+    this.#fresh = Uint8Array.from({ length: init.blocks * BLOCK_BYTES }, (_, at) => mediumByte(at))
+    this.medium = this.#fresh.slice()
     this.#irq = new DeferredCall('interrupt', () => this.handler())
     this.#commands = []
     for (let i = 0; i < init.entries; i++) {
       this.#commands.push(new Command(i, (command) => this.#step(command)))
     }
+  }
+
+  /** For another run: the medium as it was at first. Nothing may be at the device. */
+  reset(): void {
+    this.medium.set(this.#fresh)
+    this.hangs = () => false
+    this.hung = 0
   }
 
   attach(addresses: QueueAddresses): void {
@@ -185,41 +196,43 @@ export class QueueDevice implements Checker {
     }
   }
 
-  /** @see NVMe Base 2.1, 4.3.2 */
-  #walk(command: Command, view: DataView, at: number): undefined {
-    let type = sglType(view, at)
-    let addr = sglAddress(view, at)
-    let length = sglLength(view, at)
-    for (let lists = 0; type !== SglType.DATA_BLOCK; lists++) {
-      const isLast = type === SglType.LAST_SEGMENT
-      const entries = length / SGL_DESCRIPTOR_BYTES
-      if (!isLast && type !== SglType.SEGMENT) return this.#fail('descriptors', `type ${type}`)
-      if (lists === LISTS_MAX) return this.#fail('descriptors', 'a list without end')
-      if (!Number.isInteger(entries) || entries < 1 || entries > SGL_PAGE_ENTRIES) {
-        return this.#fail('descriptors', `a segment of ${length} bytes`)
+  /** Finds the pieces of the data behind the descriptor in the command. @see NVMe Base 2.1, 4.3.2 */
+  #walk(command: Command, view: DataView, at: number): void {
+    let descriptor: SglDescriptor | null = descriptorAt(view, at)
+    for (let lists = 0; descriptor !== null && descriptor.type !== SglType.DATA_BLOCK; lists++) {
+      if (lists === LISTS_MAX) {
+        this.#fail('descriptors', 'a list without end')
+        return
       }
-      const list = this.#view(addr, length)
-      if (list === null) return
-      const start = this.#range.offset
-      const blocks = isLast ? entries : entries - 1
-      for (let i = 0; i < blocks; i++) {
-        const entry = start + i * SGL_DESCRIPTOR_BYTES
-        if (sglType(list, entry) !== SglType.DATA_BLOCK) {
-          return this.#fail('descriptors', `type ${sglType(list, entry)} among the data blocks`)
-        }
-        command.pieces.push({ addr: sglAddress(list, entry), length: sglLength(list, entry) })
-      }
-      if (isLast) return
-      const link = start + blocks * SGL_DESCRIPTOR_BYTES
-      type = sglType(list, link)
-      addr = sglAddress(list, link)
-      length = sglLength(list, link)
+      descriptor = this.#walkList(command, descriptor)
     }
-    command.pieces.push({ addr, length })
+    if (descriptor !== null) command.pieces.push(descriptor)
+  }
+
+  /** One segment of a list; its link, or null when it was the last. */
+  #walkList(command: Command, { type, addr, length }: SglDescriptor): SglDescriptor | null {
+    const isLast = type === SglType.LAST_SEGMENT
+    const entries = length / SGL_DESCRIPTOR_BYTES
+    if (!isLast && type !== SglType.SEGMENT) return this.#fail('descriptors', `type ${type}`)
+    if (!Number.isInteger(entries) || entries < 1 || entries > SGL_PAGE_ENTRIES) {
+      return this.#fail('descriptors', `a segment of ${length} bytes`)
+    }
+    const list = this.#view(addr, length)
+    if (list === null) return null
+    const start = this.#range.offset
+    const blocks = isLast ? entries : entries - 1
+    for (let i = 0; i < blocks; i++) {
+      const block = descriptorAt(list, start + i * SGL_DESCRIPTOR_BYTES)
+      if (block.type !== SglType.DATA_BLOCK) {
+        return this.#fail('descriptors', `type ${block.type} among the data blocks`)
+      }
+      command.pieces.push(block)
+    }
+    return isLast ? null : descriptorAt(list, start + blocks * SGL_DESCRIPTOR_BYTES)
   }
 
   /** One piece a step. */
-  #move(command: Command): undefined {
+  #move(command: Command): void {
     const piece = command.pieces[command.nextPiece]
     if (piece === undefined) {
       command.phase = Phase.COMPLETE
@@ -232,7 +245,10 @@ export class QueueDevice implements Checker {
       const range = this.#range
       const addr = piece.addr + done
       const reach = this.#components.bus.translate(addr, piece.length - done, access, range)
-      if (reach === 0) return this.#refused(addr)
+      if (reach === 0) {
+        this.#refused(addr)
+        return
+      }
       const physAddr = range.region.baseAddr + range.offset
       const what = isRead ? 'the device writes to' : 'the device reads'
       if (!this.#components.ledger.deviceAccess(physAddr, reach, what)) return
@@ -275,14 +291,19 @@ export class QueueDevice implements Checker {
     return null
   }
 
-  #refused(addr: number): undefined {
+  #refused(addr: number): void {
     this.#fail(
       'dma-fault',
       `the device used the address 0x${addr.toString(16)}, which is not mapped`,
     )
   }
 
-  #fail(check: string, message: string): undefined {
+  #fail(check: string, message: string): null {
     this.#fault ??= { check, message }
+    return null
   }
+}
+
+function descriptorAt(view: DataView, at: number): SglDescriptor {
+  return { type: sglType(view, at), addr: sglAddress(view, at), length: sglLength(view, at) }
 }

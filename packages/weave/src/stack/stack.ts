@@ -12,6 +12,7 @@ import {
   type Disk,
   type DmabufRegistrar,
   type QueueLimitsInit,
+  type TagSet,
 } from '@iolayers/block-core'
 import { createDmaBufCore, type DmaBufCore } from '@iolayers/dma-buf'
 import {
@@ -39,7 +40,7 @@ import {
   SglList,
 } from '@iolayers/nvme/parts'
 import type { LeakProbe } from '../check/leaks.ts'
-import { bufferByte, mediumByte } from './data-pattern.ts'
+import { bufferByte } from './data-pattern.ts'
 import { MigratingExporter, type MigratingExporterInit } from './migrating-exporter.ts'
 import { PageLedger } from './page-ledger.ts'
 import { BLOCK_BYTES, QueueDevice } from './queue-device.ts'
@@ -93,12 +94,14 @@ export class Stack {
   readonly transfers: TransferLog
   readonly hardware: QueueDevice
   readonly io: NvmeIo
+  readonly tagSet: TagSet<NvmeIod>
   readonly disk: Disk
   readonly counters: HostCounters = new HostCounters()
   readonly policy: Policy
   readonly #queue: NvmeQueue
   readonly #pools: DescriptorPools
-  readonly #exporters: MigratingExporter[] = []
+  /** What buffers hold at first. */
+  #pattern: Uint8Array = new Uint8Array(0)
 
   constructor(
     components: { readonly kernel: Kernel; readonly parts: DesignParts },
@@ -137,8 +140,6 @@ export class Stack {
       { kernel, bus: this.device.bus, ledger: this.ledger, transfers: this.transfers },
       { blocks, entries: depth + 1, sqDoorbell: DOORBELL_SQ, cqDoorbell: DOORBELL_CQ },
     )
-    for (let at = 0; at < this.hardware.medium.length; at++)
-      this.hardware.medium[at] = mediumByte(at)
     this.#pools = createDescriptorPools(this.device, { small, page: pages })
     this.#queue = this.#makeQueue(depth + 1)
     this.hardware.attach(this.#queue)
@@ -147,7 +148,7 @@ export class Stack {
     this.hardware.handler = () => {
       this.io.reap(0)
     }
-    const tagSet = createTagSet<NvmeIod>(
+    this.tagSet = createTagSet<NvmeIod>(
       { kernel },
       { ops: this.io, nrHwQueues: 1, queueDepth: depth },
     )
@@ -156,7 +157,7 @@ export class Stack {
         this.tokens.create(this.device, dmabuf, direction, options),
     }
     this.disk = createDisk(
-      { kernel, tagSet },
+      { kernel, tagSet: this.tagSet },
       {
         name: 'nvme0n1',
         capacitySectors: blocks,
@@ -167,11 +168,23 @@ export class Stack {
     this.io.addNamespace({ nsid: 1, sectorsPerLba: 1, disk: this.disk })
   }
 
+  /** Ready for another run: as it was made, but for counters. False when something of the last one is still there. */
+  reset(): boolean {
+    if (this.hardware.busy > 0) return false
+    this.ledger.reset()
+    this.transfers.reset()
+    this.hardware.reset()
+    this.device.bus.enabled = true
+    return true
+  }
+
   /** A buffer; its maker has the one reference. */
   exporter(init: MigratingExporterInit): MigratingExporter {
     const exporter = new MigratingExporter(this, init)
-    exporter.fill(bufferByte)
-    this.#exporters.push(exporter)
+    if (this.#pattern.length < init.pages * PAGE_SIZE) {
+      this.#pattern = Uint8Array.from({ length: init.pages * PAGE_SIZE }, (_, at) => bufferByte(at))
+    }
+    exporter.fill(this.#pattern)
     return exporter
   }
 

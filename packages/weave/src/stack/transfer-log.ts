@@ -38,6 +38,12 @@ export class TransferLog implements Checker {
     }
   }
 
+  /** For another run. */
+  reset(): void {
+    this.#asked.fill(0)
+    this.#moved.fill(0)
+  }
+
   afterStep(): Fault | null {
     return this.#fault
   }
