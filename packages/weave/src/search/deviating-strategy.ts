@@ -35,7 +35,7 @@ export class DeviatingStrategy implements WeaveStrategy {
   /** How many of them are done. */
   #done = 0
   #at = 0
-  /** Chose one that sleeps: all that follows is run elsewhere. */
+  /** One that sleeps runs: all that follows is run elsewhere. */
   #redundant = false
 
   constructor(prune: boolean) {
@@ -74,7 +74,9 @@ export class DeviatingStrategy implements WeaveStrategy {
   }
 
   stepBegins(item: Candidate): void {
-    this.#sleep?.stepBegins(item)
+    if (this.#sleep === null) return
+    if (this.#sleep.has(item)) this.#redundant = true
+    this.#sleep.stepBegins(item)
   }
 
   stepEnded(item: Candidate): void {

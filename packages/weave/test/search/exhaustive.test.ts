@@ -144,6 +144,20 @@ describe('pruning by sleep sets', () => {
     expect(exhaust(make().program, { ...ALL, prune: true })).toEqual(all)
   })
 
+  it.each([2, 3, 4, 5, 6, 7])(
+    'runs few of the orders of %i calls without anything in common',
+    (calls) => {
+      const { program } = writers(calls, calls)
+      const { schedules, complete } = exhaust(program, ALL)
+      expect({ schedules, complete }).toEqual({ schedules: 2 ** (calls - 1), complete: true })
+    },
+  )
+
+  it('looks for nothing behind a step that is run elsewhere too', () => {
+    // As counted; with a search behind such steps there are more.
+    expect(exhaust(chains().program, ALL)).toMatchObject({ schedules: 382, complete: true })
+  })
+
   it('is given up where a call with a footprint passes a choice point', () => {
     const whole = brokenPromise()
     const pruned = brokenPromise()

@@ -254,20 +254,21 @@ export function nestedWriters(): Observed {
   return programOf((scheduler) => {
     const owners = [{ last: 0 }, { last: 0 }, { last: 0 }]
     const seen: string[] = []
+    const calls = owners.map((owner) => {
+      const call = new DeferredCall('writer', () => {
+        owner.last++
+      })
+      call.footprint = owner
+      return call
+    })
     function* watch(): Op<void> {
+      for (const call of calls) scheduler.queue(call)
       for (const label of ['one', 'two']) {
         scheduler.choicePoint(label)
         seen.push(owners.map((owner) => owner.last).join(''))
       }
     }
     scheduler.spawn('watcher', watch())
-    for (const owner of owners) {
-      const call = new DeferredCall('writer', () => {
-        owner.last++
-      })
-      call.footprint = owner
-      scheduler.queue(call)
-    }
     return { outcome: () => seen.join(' ') }
   })
 }

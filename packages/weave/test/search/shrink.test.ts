@@ -6,7 +6,14 @@ import type { Pick, Program } from '../../src/search/contracts.ts'
 import { randomStrategy } from '../../src/search/random-strategies.ts'
 import { scriptStrategy } from '../../src/search/script-strategy.ts'
 import { shrink, shrinkShortest } from '../../src/search/shrink.ts'
-import { checkThenAct, lockInversion, lostUpdate, type Observed, turns } from './programs.ts'
+import {
+  checkThenAct,
+  idleTasks,
+  lockInversion,
+  lostUpdate,
+  type Observed,
+  turns,
+} from './programs.ts'
 
 const PROGRAMS: readonly (readonly [string, () => Observed, number])[] = [
   ['a lost update', () => lostUpdate(), 2],
@@ -30,6 +37,32 @@ function checkOf(program: Program, script: readonly Pick[]): string | null {
   return program(scriptStrategy(script)).fault?.check ?? null
 }
 
+/** Fails for one in `modulus` of all schedules, whichever. */
+function byHash({ program }: Observed, modulus: number): { program: Program } {
+  return {
+    program: (strategy, options) => {
+      const names: string[] = []
+      const report = program(
+        {
+          ...(strategy.names === undefined ? {} : { names: strategy.names }),
+          choose: (candidates) => strategy.choose(candidates),
+          chooseNested: (candidates, label) => strategy.chooseNested?.(candidates, label) ?? -1,
+          stepBegins: (item) => {
+            if (item.kind === 'task') names.push(`${item.id}`)
+            strategy.stepBegins?.(item)
+          },
+          stepEnded: (item) => strategy.stepEnded?.(item),
+        },
+        options,
+      )
+      let hash = 7
+      for (const name of names.join()) hash = Math.imul(hash ^ name.charCodeAt(0), 0x01000193)
+      const fails = (hash >>> 3) % modulus === 0
+      return { ...report, fault: fails ? { check: 'hash', message: names.join() } : null }
+    },
+  }
+}
+
 describe('shrinking', () => {
   it.each(PROGRAMS)('makes a short script of %s', (_title, make, picksMax) => {
     const { program } = make()
@@ -51,6 +84,23 @@ describe('shrinking', () => {
       }
     }
   })
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'no one or two picks can be dropped where order decides at random (%i)',
+    (salt) => {
+      const { program } = byHash(idleTasks(3, 3), 40 + salt)
+      for (const choices of failingRuns(program, 3)) {
+        const { script, check } = shrink(program, choices)!
+        for (let first = 0; first < script.length; first++) {
+          const one = script.toSpliced(first, 1)
+          expect(checkOf(program, one)).not.toBe(check)
+          for (let second = first; second < one.length; second++) {
+            expect(checkOf(program, one.toSpliced(second, 1))).not.toBe(check)
+          }
+        }
+      }
+    },
+  )
 
   it('makes the same script of the same choices', () => {
     const { program } = turns(4, 2)
