@@ -35,8 +35,7 @@ export function wovenProgram(woven: Woven, parts: DesignParts, policy: Policy): 
   const spare = new Worlds(woven, parts, policy)
   return (strategy, options = {}) => {
     const world = spare.take()
-    const run = new Run(woven, parts, policy, world, options)
-    const report = run.run(strategy)
+    const report = new Run(woven, parts, policy, world, options).run(strategy)
     if (report.fault === null && options.rows !== true) spare.giveBack(world)
     return report
   }
@@ -93,7 +92,8 @@ class Run implements StepObserver {
   readonly #world: World
   readonly #checkers: Checker[] = []
   readonly #probes: LeakProbe[] = []
-  readonly #recorder: RowRecorder | null
+  #recorder: RowRecorder | null = null
+  readonly #options: RunOptions
   readonly #fingerprinter: Fingerprinter | null
   #inner: WeaveStrategy | null = null
 
@@ -102,12 +102,13 @@ class Run implements StepObserver {
     this.#parts = parts
     this.#policy = policy
     this.#world = world
-    this.#recorder = options.rows === true ? new RowRecorder(world) : null
+    this.#options = options
     this.#fingerprinter = options.fingerprints === true ? new Fingerprinter(world) : null
   }
 
   run(strategy: WeaveStrategy): RunReport {
     const { strategy: phased, scheduler } = this.#world
+    if (this.#options.rows === true) this.#recorder = new RowRecorder(this.#world, strategy.names)
     this.#inner = strategy
     phased.inner = strategy
     phased.choices = []
