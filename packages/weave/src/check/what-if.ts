@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DeadlockError, type Op, type Task, type VirtualScheduler } from '@iolayers/kernel'
+import { DeadlockError, NoEndError, type Op, type Task, type VirtualScheduler } from '@iolayers/kernel'
 
 /** Longer chains of tasks that wait for each other's locks are not followed. */
 const CHAIN_MAX = 16
@@ -65,7 +65,7 @@ export function runOn(scheduler: VirtualScheduler): void {
       scheduler.runUntilIdle()
       return
     } catch (error) {
-      if (error instanceof DeadlockError) return
+      if (error instanceof DeadlockError || error instanceof NoEndError) return
     }
   }
 }
