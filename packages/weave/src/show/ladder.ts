@@ -98,7 +98,9 @@ class Columns {
     const [first = '', ...others] = texts
     const parts = [
       ...wrap(first, this.#textWidth),
-      ...others.flatMap((text) => wrap(text, this.#textWidth - 2).map((part) => `  ${part}`)),
+      ...others.flatMap((text) =>
+        wrap(text, this.#textWidth - 4).map((part, i) => `${i === 0 ? '  ' : '    '}${part}`),
+      ),
     ]
     return parts.map((part, i) => {
       const count = (i === 0 ? number : '').padStart(this.#numberWidth)
@@ -106,11 +108,11 @@ class Columns {
     })
   }
 
-  /** Below the first line only the waiting ones go on. */
+  /** Below the first line nobody is marked: what stands there may be of several. */
   #marks(mark: (actor: string) => string, first: boolean): string {
     const cells = this.#actors.map((actor, i) => {
       const cell = mark(actor)
-      const shown = first || cell === INTERRUPTED || cell === ' ' ? cell : WAITS
+      const shown = first || cell === ' ' ? cell : WAITS
       const width = this.#shorts[i]?.length ?? 1
       return `${' '.repeat(Math.floor((width - 1) / 2))}${shown}`.padEnd(width)
     })

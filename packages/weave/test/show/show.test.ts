@@ -55,9 +55,9 @@ describe('a ladder', () => {
   ·   ·   ·    takes a request; #7
 2 →   ·   ·  io worker passes "first look"
 3 ┆   ●   ·  exporter, inside io worker, at "looked up"
-  ┆   ·   ·    moves the buffer
-  ┆   ·   ·    io worker: goes on with the old address
-  ┆   ·   ·    irq: raised
+  ·   ·   ·    moves the buffer
+  ·   ·   ·    io worker: goes on with the old address
+  ·   ·   ·    irq: raised
 4 ·   ·   ●  [2.5 ms] io worker#2
   ·   ·   ·    waits for resv
 
@@ -90,6 +90,13 @@ deadlock: a cycle of waiting
     for (const line of ladder(rows, fault, { width }).split('\n')) {
       expect(line.length).toBeLessThanOrEqual(width)
     }
+  })
+
+  it('indents what it breaks', () => {
+    const rows = [row('a', { chosen: true, notes: ['one two three four five six seven'] })]
+    expect(ladder(rows, null, { width: 36 })).toContain(
+      '  ·   one two three four five six\n  ·     seven\n',
+    )
   })
 
   it('gives every actor a short name of its own', () => {
