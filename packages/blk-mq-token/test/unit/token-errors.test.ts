@@ -271,6 +271,26 @@ describe('the waits of making a map', () => {
     expect(current instanceof MapGeneration ? current.refs : -1).toBe(0)
   })
 
+  it('F9, R-MQ-6: the fences of two generations with DMA in flight stand side by side: an exporter waits for both', () => {
+    const rig = new Rig({ policy: 'fence', timeoutNs: 1000 })
+    const { resv } = rig.exporter.dmabuf
+    const token = rig.create()
+    const first = rig.run(token.getMap())
+    first.tryGetActive()
+    rig.run(loseMap(rig.exporter))
+    expect(rig.codeOf(token.getMap())).toBe('ETIME')
+    const second = token.tryGetMap()
+    expect(second?.tryGetActive()).not.toBeNull()
+    rig.run(loseMap(rig.exporter))
+    second?.putActive()
+    expect(resv.testSignaled(DmaResvUsage.BOOKKEEP)).toBe(false)
+    first.putActive()
+    expect(resv.testSignaled(DmaResvUsage.BOOKKEEP)).toBe(true)
+    second?.put()
+    first.put()
+    rig.finish(token)
+  })
+
   it('R-MQ-4: the wait for the lock is interruptible', () => {
     const rig = new Rig()
     const { scheduler } = rig.world
