@@ -16,6 +16,19 @@ export { Retries, type RetriesInit } from './check/retries.ts'
 export { TaskState, type TaskStateComponents } from './check/task-state.ts'
 export { UserSpace } from './check/user-space.ts'
 export { WaitGraph, type WaitGraphComponents, type WaitKnowledge } from './check/wait-graph.ts'
+export { scenarioProgram, type Woven, wovenProgram } from './run/program.ts'
+export type { Actors, Design, Race, Scenario } from './run/scenario.ts'
+export {
+  type MutantVerdict,
+  type OursVerdict,
+  type Verdict,
+  type VerifyInit,
+  type VerifyProgress,
+  verifyMutant,
+  verifyOurs,
+  verifyScenario,
+} from './run/verify.ts'
+export type { Weave } from './run/weave.ts'
 export { ActorNames } from './search/actor-names.ts'
 export type {
   Fault,
@@ -59,3 +72,6 @@ export { type LadderInit, ladder } from './show/ladder.ts'
 export { toMermaid } from './show/mermaid.ts'
 export { SHIVIZ_PARSER, toShiViz } from './show/shiviz.ts'
 export type { Told } from './show/story.ts'
+export { type BioIo, BioUser } from './stack/bio-user.ts'
+export type { MigratingExporter, MigratingExporterInit } from './stack/migrating-exporter.ts'
+export type { DesignParts, Policy, Stack, StackInit } from './stack/stack.ts'
