@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DeadlockError, NoEndError, type Op, type Task, type VirtualScheduler } from '@iolayers/kernel'
+import {
+  DeadlockError,
+  NoEndError,
+  type Op,
+  type Task,
+  type VirtualScheduler,
+} from '@iolayers/kernel'
 
 /** Longer chains of tasks that wait for each other's locks are not followed. */
 const CHAIN_MAX = 16
