@@ -112,7 +112,7 @@ describe('a failure as JSON', () => {
     ['script.picks', {}, { picks: undefined }],
     ['script.picks', {}, { picks: Array(5000).fill(0) }],
     ['script.picks[1]', {}, { picks: [0, 6] }],
-    ['script.picks[0]', {}, { picks: [-1] }],
+    ['script.picks[0]', {}, { picks: [-3] }],
     ['script.picks[0]', {}, { picks: [0.5] }],
     ['script.picks[0]', {}, { picks: ['0'] }],
     ['script.picks[0]', {}, { picks: [2] }],
