@@ -163,6 +163,7 @@ class Run implements StepObserver {
     try {
       return this.#phases(weave, general)
     } catch (error) {
+      this.#world.strategy.racing = false
       return foundIn(error) ?? general.explain(error)
     }
   }
@@ -173,9 +174,10 @@ class Run implements StepObserver {
     strategy.racing = true
     for (const [name, op] of Object.entries(race.actors)) scheduler.spawn(name, op)
     scheduler.runUntilIdle()
+    // To find out why nothing gets on the run may be carried on, which is none of its steps any more.
+    strategy.racing = false
     const stuck = general.waits.atEnd()
     if (stuck !== null) return stuck
-    strategy.racing = false
     general.userSpace.enterAll()
     if (race.finish !== undefined) scheduler.runSync('finish', race.finish())
     scheduler.runUntilIdle()
