@@ -54,6 +54,8 @@ export function wouldEndWithout(
     watch(() => probe),
     { daemon: true },
   )
+  // It waits before anybody else does anything.
+  runOn(scheduler)
   let keeper: Task | null = task
   for (let leavers = 0; keeper !== null && !woken && leavers < LEAVERS_MAX; leavers++) {
     leave(keeper)

@@ -146,7 +146,7 @@ class UnmapsTwice extends MapGeneration {
 
 const OLD_STEPS = [
   ['F7', SignalsAfterUnmap, 'fence', ['lock-order']],
-  ['F7', SignalsAfterUnmap, 'drain', ['deadlock', 'stuck']],
+  ['F7', SignalsAfterUnmap, 'drain', ['deadlock']],
   // The heap gives up waiting for the fence.
   ['lost completion', NeverSignals, 'fence', ['error']],
   ['lost completion', NeverSignals, 'drain', ['stuck']],
