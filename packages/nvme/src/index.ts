@@ -17,9 +17,11 @@ export {
   StoreOp,
 } from './controller/index.ts'
 export {
+  CtrlState,
   createNvmeHost,
   type IdentifyController,
   type IgnoredNamespace,
+  NVME_IO_TIMEOUT_NS,
   type NvmeHost,
   type NvmeHostComponents,
   type NvmeHostInit,

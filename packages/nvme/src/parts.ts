@@ -4,6 +4,7 @@
 // The classes behind the host, for those who replace one step of them and nothing else, or put an I/O path together by hand. They may
 // change in any release.
 
+export { ControllerState, CtrlState } from './host/ctrl/ctrl-state.ts'
 export { iodBounds } from './host/ctrl/limits.ts'
 export { DescriptorPool } from './host/dma/descriptor-pool.ts'
 export { createDescriptorPools, type DescriptorPools } from './host/dma/descriptor-pools.ts'
@@ -21,6 +22,15 @@ export { PrpList } from './host/dma/prp-list.ts'
 export { SglList, setCommandSgl } from './host/dma/sgl-list.ts'
 export type { HostParts } from './host/host-parts.ts'
 export { HostTrace } from './host/io/host-trace.ts'
-export { NvmeIo, type NvmeIoComponents, type NvmeIoInit } from './host/io/nvme-io.ts'
+export {
+  type IoRecovery,
+  NvmeIo,
+  type NvmeIoComponents,
+  type NvmeIoInit,
+} from './host/io/nvme-io.ts'
+export { DevDisable, type DisableTarget } from './host/life/dev-disable.ts'
+export { Recovery } from './host/life/recovery.ts'
+export { Registrations, type RegistrationsComponents } from './host/life/registrations.ts'
+export { type DeviceRegistrations, Removal, type RemovalComponents } from './host/life/removal.ts'
 export { type CqeSink, NvmeQueue, type NvmeQueueInit } from './host/queue/nvme-queue.ts'
 export { HostCounters } from './host/stats.ts'

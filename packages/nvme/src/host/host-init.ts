@@ -5,6 +5,9 @@ import { KernelError } from '@iolayers/kernel'
 import { NVME_MAX_BYTES, NVME_MAX_SEGS } from './ctrl/limits.ts'
 import { CID_TAG_MASK } from './io/setup-cmd.ts'
 
+/** What Linux gives a command of an I/O queue. @see drivers/nvme/host/core.c nvme_io_timeout */
+export const NVME_IO_TIMEOUT_NS = 30_000_000_000
+
 /** What a host can be told; what is left out is as Linux has it. */
 export interface NvmeHostInit {
   /** Number of the controller: its disks are nvme<instance>n1 and so on. Default 0. */
@@ -25,6 +28,11 @@ export interface NvmeHostInit {
   readonly pageDescriptors?: number
   /** How often a command is tried again. Default 5. @see drivers/nvme/host/core.c nvme_max_retries */
   readonly maxRetries?: number
+  /**
+   * How long a command of an I/O queue may take before it is looked for, aborted, and at last the controller reset. Left out, or 0: as long as it
+   * likes, and no timer runs. Linux has `NVME_IO_TIMEOUT_NS`. @see drivers/nvme/host/core.c nvme_io_timeout
+   */
+  readonly ioTimeoutNs?: number
   /** Default 60 s. @see drivers/nvme/host/core.c admin_timeout */
   readonly adminTimeoutNs?: number
   /** Default: what the controller asks for, at least 5 s. @see drivers/nvme/host/core.c shutdown_timeout */
@@ -42,6 +50,8 @@ export interface HostSettings {
   readonly smallDescriptors: number | null
   readonly pageDescriptors: number | null
   readonly maxRetries: number
+  /** 0: none. */
+  readonly ioTimeoutNs: number
   readonly adminTimeoutNs: number
   readonly shutdownTimeoutNs: number | null
 }
@@ -63,6 +73,7 @@ export function hostSettings(init: NvmeHostInit): HostSettings {
     smallDescriptors: optional('smallDescriptors', init.smallDescriptors),
     pageDescriptors: optional('pageDescriptors', init.pageDescriptors),
     maxRetries: ranged('maxRetries', init.maxRetries ?? 5, 0, 255),
+    ioTimeoutNs: ranged('ioTimeoutNs', init.ioTimeoutNs ?? 0, 0, 1e15),
     adminTimeoutNs: ranged('adminTimeoutNs', init.adminTimeoutNs ?? 60e9, 1, 1e15),
     shutdownTimeoutNs: optional('shutdownTimeoutNs', init.shutdownTimeoutNs),
   }

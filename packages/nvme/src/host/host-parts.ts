@@ -6,6 +6,9 @@ import { MappedData } from './dma/mapped-data.ts'
 import { PrpList } from './dma/prp-list.ts'
 import { SglList } from './dma/sgl-list.ts'
 import { NvmeIo } from './io/nvme-io.ts'
+import { DevDisable } from './life/dev-disable.ts'
+import { Recovery } from './life/recovery.ts'
+import { Removal } from './life/removal.ts'
 import { NvmeQueue } from './queue/nvme-queue.ts'
 
 /** The classes that a host is made of, where one of their steps is to be another than ours. What is left out is ours. */
@@ -16,6 +19,9 @@ export interface HostParts {
   readonly mappedData?: typeof MappedData
   readonly sglList?: typeof SglList
   readonly prpList?: typeof PrpList
+  readonly disable?: typeof DevDisable
+  readonly recovery?: typeof Recovery
+  readonly removal?: typeof Removal
 }
 
 /** @internal */
@@ -27,6 +33,9 @@ export function hostParts(parts: HostParts): Required<HostParts> {
     mappedData: MappedData,
     sglList: SglList,
     prpList: PrpList,
+    disable: DevDisable,
+    recovery: Recovery,
+    removal: Removal,
     ...parts,
   }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+export { CtrlState } from './ctrl/ctrl-state.ts'
 export type { IdentifyController } from './ctrl/identify.ts'
-export type { NvmeHostInit } from './host-init.ts'
+export { NVME_IO_TIMEOUT_NS, type NvmeHostInit } from './host-init.ts'
 export { nvmeErrorStatus, nvmeStatusText } from './nvme-error-status.ts'
 export {
   createNvmeHost,

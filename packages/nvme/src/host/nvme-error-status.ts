@@ -4,6 +4,9 @@
 import { BlkStatus } from '@iolayers/block-core'
 import { STATUS_CODE_MASK, STATUS_DNR } from '../spec/index.ts'
 
+/** Command Aborted By Host: no controller says it. @see include/linux/nvme.h NVME_SC_HOST_ABORTED_CMD */
+export const HOST_ABORTED_CMD = 0x371
+
 /** Status fields, code type in the upper three bits of eleven, by what the block layer makes of them. */
 const STATUS_TABLE: readonly (readonly [BlkStatus, readonly number[]])[] = [
   // Capacity Exceeded

@@ -39,6 +39,16 @@ export interface NvmeHostStats {
   readonly interrupts: number
   /** Completions with a command identifier that is not in flight: ignored. */
   readonly unknownCompletions: number
+  /** Commands that took longer than they may, admin commands too; once for each time. */
+  readonly timeouts: number
+  /** Of these, how many had been completed: their interrupt was lost. */
+  readonly lostInterrupts: number
+  /** Abort commands sent. */
+  readonly aborts: number
+  /** Resets begun. */
+  readonly resets: number
+  /** Requests that were taken back from a controller that had been stopped. */
+  readonly cancelled: number
 }
 
 /** @internal The counters themselves: numeric fields, because they are counted on the way of every request. */
@@ -62,6 +72,11 @@ export class HostCounters implements NvmeHostStats {
   completionDoorbells: number = 0
   interrupts: number = 0
   unknownCompletions: number = 0
+  timeouts: number = 0
+  lostInterrupts: number = 0
+  aborts: number = 0
+  resets: number = 0
+  cancelled: number = 0
 
   get sglBytes(): number {
     return this.sglDescriptors * SGL_DESCRIPTOR_BYTES

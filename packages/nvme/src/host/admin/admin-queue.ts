@@ -10,10 +10,11 @@ import {
   type Kernel,
   KernelError,
   type Op,
+  Timer,
   WaitQueue,
 } from '@iolayers/kernel'
 import { SqeOffset, setUint64 } from '../../spec/index.ts'
-import { nvmeErrorStatus, nvmeStatusText } from '../nvme-error-status.ts'
+import { HOST_ABORTED_CMD, nvmeErrorStatus, nvmeStatusText } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
 import type { HostCounters } from '../stats.ts'
 
@@ -50,27 +51,39 @@ export interface AdminResult {
   readonly result: number
 }
 
+/** Who hears of the end of a command that nobody waits for. */
+export interface AdminEnd {
+  /** Atomic. The status is that of the completion, or HOST_ABORTED_CMD where the controller was stopped. */
+  adminEnded(status: number, result: number): void
+}
+
 /** One command that can be outstanding. It is taken until the controller has completed it, even if nobody waits any more. */
 class AdminSlot {
   readonly tag: number
   readonly done: Completion
+  /** Runs for a command that nobody waits for. */
+  readonly timer: Timer
   genctr: number
   busy: boolean
   /** Nobody waits for it: it timed out. */
   abandoned: boolean
   status: number
   result: number
-  /** Made at the first need, kept. */
+  /** Not null: nobody waits for it. */
+  end: AdminEnd | null
+  /** Made at the first need, kept: a reset finds what it needs. */
   block: CoherentBlock | null
 
-  constructor(kernel: Kernel, tag: number) {
+  constructor(kernel: Kernel, tag: number, expired: (slot: AdminSlot) => void) {
     this.tag = tag
+    this.timer = new Timer(kernel.scheduler, `nvme admin command ${tag}`, () => expired(this))
     this.done = new Completion(kernel.scheduler, `nvme admin command ${tag}`)
     this.genctr = 0
     this.busy = false
     this.abandoned = false
     this.status = 0
     this.result = 0
+    this.end = null
     this.block = null
   }
 }
@@ -87,6 +100,7 @@ export class AdminQueue implements CqeSink {
   readonly #timeoutNs: number
   readonly #slots: AdminSlot[]
   readonly #wait: WaitQueue
+  readonly #expired: () => void
 
   constructor(
     components: {
@@ -94,6 +108,8 @@ export class AdminQueue implements CqeSink {
       readonly device: Device
       readonly queue: NvmeQueue
       readonly counters: HostCounters
+      /** A command took too long, and no completion of it was found. Atomic. */
+      readonly expired?: () => void
     },
     timeoutNs: number,
   ) {
@@ -103,7 +119,11 @@ export class AdminQueue implements CqeSink {
     this.#counters = components.counters
     this.#timeoutNs = timeoutNs
     this.#slots = []
-    for (let tag = 0; tag < queue.entries - 1; tag++) this.#slots.push(new AdminSlot(kernel, tag))
+    const expire = (slot: AdminSlot): void => this.#timedOut(slot)
+    for (let tag = 0; tag < queue.entries - 1; tag++) {
+      this.#slots.push(new AdminSlot(kernel, tag, expire))
+    }
+    this.#expired = components.expired ?? (() => {})
     this.#wait = new WaitQueue(kernel.scheduler, 'nvme admin tags')
   }
 
@@ -121,8 +141,9 @@ export class AdminQueue implements CqeSink {
     }
     this.#post(slot, command)
     const remaining = yield* slot.done.waitTimeout(this.#timeoutNs)
-    if (remaining === 0 && !slot.done.done) {
+    if (remaining === 0 && !this.#foundLate(slot)) {
       slot.abandoned = true
+      this.#expired()
       throw new KernelError(
         'ETIMEDOUT',
         `nvme admin command ${hex(command.opcode)}: no completion within ${this.#timeoutNs / 1e6} ms`,
@@ -146,6 +167,27 @@ export class AdminQueue implements CqeSink {
     throw new KernelError(errnoName(errno) ?? 'EIO', `nvme ${what}: ${nvmeStatusText(status)}`)
   }
 
+  /**
+   * Sends a command without data that nobody waits for. False where all tags are in use: nothing was sent. Atomic; allocates nothing.
+   * @see block/blk-mq.c blk_execute_rq_nowait
+   */
+  tryExecuteNowait(command: AdminCommand, end: AdminEnd): boolean {
+    const slot = this.#slots.find((candidate) => !candidate.busy)
+    if (slot === undefined || !this.queue.online) return false
+    claim(slot)
+    slot.end = end
+    this.#post(slot, command)
+    slot.timer.arm(this.#timeoutNs)
+    return true
+  }
+
+  /** The controller was stopped and will complete nothing: all that it had ends. @see drivers/nvme/host/core.c nvme_cancel_admin_tagset */
+  cancelAll(): void {
+    for (const slot of this.#slots) {
+      if (slot.busy && !slot.done.done) this.#complete(slot, HOST_ABORTED_CMD, 0)
+    }
+  }
+
   handleCqe(_queue: NvmeQueue, commandId: number, status: number, result: number): void {
     const slot = this.#slots[commandId & CID_TAG_MASK]
     const known =
@@ -154,10 +196,7 @@ export class AdminQueue implements CqeSink {
       this.#counters.unknownCompletions++
       return
     }
-    slot.status = status
-    slot.result = result
-    if (slot.abandoned) this.#release(slot)
-    else slot.done.complete()
+    this.#complete(slot, status, result)
   }
 
   /** The interrupt handler. */
@@ -185,18 +224,47 @@ export class AdminQueue implements CqeSink {
     for (;;) {
       const slot = this.#slots.find((candidate) => !candidate.busy)
       if (slot !== undefined) {
-        slot.busy = true
-        slot.abandoned = false
-        slot.genctr = (slot.genctr + 1) & GENCTR_MASK
-        slot.done.reinit()
+        claim(slot)
         return slot
       }
       yield* this.#wait.waitEvent(() => this.#slots.some((candidate) => !candidate.busy))
     }
   }
 
+  #complete(slot: AdminSlot, status: number, result: number): void {
+    slot.status = status
+    slot.result = result
+    const { end } = slot
+    if (end !== null) {
+      slot.timer.cancel()
+      this.#release(slot)
+      end.adminEnded(status, result)
+    } else if (slot.abandoned) this.#release(slot)
+    else slot.done.complete()
+  }
+
+  /** The time of a command is over: its completion may be there all the same. */
+  #foundLate(slot: AdminSlot): boolean {
+    if (slot.done.done) return true
+    this.#counters.timeouts++
+    this.reap()
+    if (!slot.done.done) return false
+    this.#counters.lostInterrupts++
+    return true
+  }
+
+  /** Of a command that nobody waits for. */
+  #timedOut(slot: AdminSlot): void {
+    const { genctr } = slot
+    this.#counters.timeouts++
+    this.reap()
+    if (slot.busy && slot.genctr === genctr) this.#expired()
+    else this.#counters.lostInterrupts++
+  }
+
   #release(slot: AdminSlot): void {
     slot.busy = false
+    slot.end = null
     this.#wait.wakeUp()
   }
 
@@ -231,6 +299,13 @@ export class AdminQueue implements CqeSink {
     queue.advance()
     queue.ring()
   }
+}
+
+function claim(slot: AdminSlot): void {
+  slot.busy = true
+  slot.abandoned = false
+  slot.genctr = (slot.genctr + 1) & GENCTR_MASK
+  slot.done.reinit()
 }
 
 function hex(value: number): string {

@@ -31,6 +31,8 @@ export interface IdentifyController {
   readonly vwc: number
   /** Atomic Write Unit Power Fail in logical blocks, 0's based. */
   readonly awupf: number
+  /** Abort Command Limit: Abort commands that it takes at once, 0's based. */
+  readonly acl: number
   /** Microseconds that a shutdown may take; 0: not said. */
   readonly rtd3eUs: number
 }
@@ -93,6 +95,7 @@ export function parseIdentifyController(data: Uint8Array): IdentifyController {
     mdts: view.getUint8(IdCtrl.MDTS),
     controllerId: view.getUint16(IdCtrl.CNTLID, true),
     rtd3eUs: view.getUint32(IdCtrl.RTD3E, true),
+    acl: view.getUint8(IdCtrl.ACL),
     vwc: view.getUint8(IdCtrl.VWC),
     awupf: view.getUint16(IdCtrl.AWUPF, true),
     sgls: view.getUint32(IdCtrl.SGLS, true),

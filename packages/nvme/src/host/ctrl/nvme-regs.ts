@@ -46,6 +46,16 @@ export class NvmeRegs {
     this.#config = 0
   }
 
+  /** Nothing answers any more: it was taken out. @see drivers/pci/pci.c pci_device_is_present */
+  get gone(): boolean {
+    return this.#csts() === ALL_ONES
+  }
+
+  /** Controller Fatal Status, or no answer at all. @see drivers/nvme/host/pci.c nvme_should_reset */
+  get fatal(): boolean {
+    return (this.#csts() & Csts.CFS) !== 0
+  }
+
   /** Throws KernelError ENODEV for a controller that this host cannot drive, or that is not there. */
   readCap(): ControllerCap {
     if (this.#csts() === ALL_ONES) throw new KernelError('ENODEV', 'nvme: no controller answers')

@@ -25,6 +25,8 @@ export class NvmeIod {
   genctr: number
   /** Of this request so far; 0 again when it has ended. */
   retries: number
+  /** An Abort command was sent for it. @see drivers/nvme/host/pci.c IOD_ABORTED */
+  aborted: boolean
   payload: IodPayload
   /** The data pointer is an SGL descriptor, not PRP entries. */
   sgl: boolean
@@ -43,6 +45,7 @@ export class NvmeIod {
   constructor(bounds: IodBounds) {
     this.genctr = 0
     this.retries = 0
+    this.aborted = false
     this.payload = IodPayload.NONE
     this.sgl = false
     this.dptr = new Uint32Array(4)

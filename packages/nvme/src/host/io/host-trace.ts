@@ -28,6 +28,12 @@ export class HostTrace {
   readonly sq: Tracepoint
   /** Not in the kernel: what the data pointer of a command says. */
   readonly dataPointer: Tracepoint
+  /** Not in the kernel, which logs it: what was done about a command that took too long. */
+  readonly timeout: Tracepoint
+  /** Not in the kernel: a request that was taken back from a stopped controller. */
+  readonly cancel: Tracepoint
+  /** Not in the kernel. */
+  readonly ctrlState: Tracepoint
   readonly #ctrlId: number
 
   constructor(tracer: Tracer, ctrlId: number) {
@@ -54,6 +60,9 @@ export class HostTrace {
     ])
     this.sq = tracer.point('nvme_sq', ['disk', 'ctrl_id', 'qid', 'sq_head', 'sq_tail'])
     this.dataPointer = tracer.point('nvme_data_pointer', ['cmdid', 'sgl1', 'prp1', 'prp2'])
+    this.timeout = tracer.point('nvme_timeout', ['disk', 'ctrl_id', 'qid', 'cmdid', 'action'])
+    this.cancel = tracer.point('nvme_cancel_request', ['disk', 'ctrl_id', 'qid', 'cmdid'])
+    this.ctrlState = tracer.point('nvme_ctrl_state', ['ctrl_id', 'from', 'to'])
   }
 
   emitSetupCmd(rq: Request<NvmeIod>, ns: NvmeNs, queue: NvmeQueue, opcode: number): void {
@@ -86,6 +95,20 @@ export class HostTrace {
     const name = rq.mqHctx?.disk.name ?? ''
     const cid = commandIdOf(rq)
     this.completeRq.emit(name, this.#ctrlId, queue.qid, cid, result, rq.pdu.retries, 0, status)
+  }
+
+  emitTimeout(rq: Request<NvmeIod>, queue: NvmeQueue, action: string): void {
+    const name = rq.mqHctx?.disk.name ?? ''
+    this.timeout.emit(name, this.#ctrlId, queue.qid, commandIdOf(rq), action)
+  }
+
+  emitCancel(rq: Request<NvmeIod>, queue: NvmeQueue): void {
+    const name = rq.mqHctx?.disk.name ?? ''
+    this.cancel.emit(name, this.#ctrlId, queue.qid, commandIdOf(rq))
+  }
+
+  emitCtrlState(from: string, to: string): void {
+    this.ctrlState.emit(this.#ctrlId, from, to)
   }
 
   emitSq(rq: Request<NvmeIod>, queue: NvmeQueue): void {

@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import {
+  BlkEhTimerReturn,
   type BlkMqHwCtx,
   type BlkMqOps,
   BlkStatus,
@@ -11,20 +12,29 @@ import {
   blkMqRequeueRequest,
   blkMqStartRequest,
   type Disk,
+  MqRqState,
   type Request,
   RqList,
 } from '@iolayers/block-core'
 import { assert } from '@iolayers/kernel'
 import { NvmOpcode, STATUS_DNR } from '../../spec/index.ts'
+import { CtrlState } from '../ctrl/ctrl-state.ts'
 import type { DmabufData } from '../dma/dmabuf-data.ts'
 import { type IodBounds, IodPayload, NvmeIod } from '../dma/iod.ts'
 import type { MappedData } from '../dma/mapped-data.ts'
-import { nvmeErrorStatus } from '../nvme-error-status.ts'
+import { HOST_ABORTED_CMD, nvmeErrorStatus } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
 import type { HostCounters } from '../stats.ts'
 import type { HostTrace } from './host-trace.ts'
 import type { NvmeNs } from './nvme-ns.ts'
-import { CID_TAG_BITS, CID_TAG_MASK, nextGenctr, nvmOpcodeOf, writeCommand } from './setup-cmd.ts'
+import {
+  CID_TAG_BITS,
+  CID_TAG_MASK,
+  commandIdOf,
+  nextGenctr,
+  nvmOpcodeOf,
+  writeCommand,
+} from './setup-cmd.ts'
 
 /** An I/O queue and the requests that the controller has of it. */
 export interface IoQueue {
@@ -34,11 +44,24 @@ export interface IoQueue {
   readonly batch: RqList<NvmeIod>
 }
 
+/** What requests that take too long need of the life of their controller. All of it is atomic. */
+export interface IoRecovery {
+  readonly state: CtrlState
+  /** It says of itself that only a reset helps, or says nothing any more. */
+  readonly fatal: boolean
+  /** Asks the controller to abort a command. False where it cannot be asked now. */
+  tryAbort(sqid: number, commandId: number): boolean
+  /** Takes the controller out of service and has it reset: both begin later, from a work queue. */
+  recover(): void
+}
+
 export interface NvmeIoComponents {
   readonly dmabufData: DmabufData
   readonly mappedData: MappedData
   readonly trace: HostTrace
   readonly counters: HostCounters
+  /** Without it no request ever takes too long. */
+  readonly recovery?: IoRecovery
 }
 
 export interface NvmeIoInit {
@@ -52,10 +75,18 @@ export interface NvmeIoInit {
  *
  *   queueRq: prepare data (may fail, holds nothing then) -> start -> post the entry -> [last] doorbell
  *   completion: find by command id -> end the data's DMA -> end, batch or requeue the request
+ *   timeout: look for the completion -> abort the command -> have the controller reset; ends nothing, and drops nothing
+ *   cancellation, once the controller is stopped: end the data's DMA -> requeue or end the request
  *
  * @see drivers/nvme/host/pci.c nvme_queue_rq, nvme_handle_cqe, nvme_pci_complete_batch
  */
 export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
+  /** Requests are taken; else they end with IOERR. @see drivers/nvme/host/pci.c NVMEQ_ENABLED */
+  online: boolean
+  /** What fails or is cancelled is not tried again. @see block/blk-core.c blk_queue_dying */
+  dying: boolean
+  /** Only where there is somebody to turn to. */
+  readonly timeout?: (rq: Request<NvmeIod>) => BlkEhTimerReturn
   protected readonly data: DmabufData
   protected readonly mapped: MappedData
   protected readonly trace: HostTrace
@@ -67,6 +98,10 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   #lastNs: NvmeNs | null
 
   constructor(components: NvmeIoComponents, init: NvmeIoInit) {
+    this.online = true
+    this.dying = false
+    const { recovery } = components
+    if (recovery !== undefined) this.timeout = (rq) => this.expired(rq, recovery)
     this.data = components.dmabufData
     this.mapped = components.mappedData
     this.trace = components.trace
@@ -93,6 +128,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   }
 
   queueRq(hctx: BlkMqHwCtx, rq: Request<NvmeIod>, last: boolean): BlkStatus {
+    if (!this.online) return BlkStatus.IOERR
     const { queue, inFlight } = this.#queueAt(hctx.queueNum)
     const ns = this.#nsOf(hctx.disk)
     const opcode = nvmOpcodeOf(rq)
@@ -103,6 +139,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
       return status
     }
     nextGenctr(rq.pdu)
+    rq.pdu.aborted = false
     blkMqStartRequest(rq)
     if (this.trace.setupCmd.enabled) this.trace.emitSetupCmd(rq, ns, queue, opcode)
     if (this.trace.dataPointer.enabled && opcode !== NvmOpcode.FLUSH) {
@@ -174,7 +211,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   protected fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
     this.counters.errors++
-    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries) {
+    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries && !this.dying) {
       iod.retries++
       this.counters.retries++
       blkMqRequeueRequest(rq, true)
@@ -182,6 +219,76 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     }
     iod.retries = 0
     blkMqEndRequest(rq, blkStatus)
+  }
+
+  /**
+   * Takes back what the controller has. It must be proven unable to do DMA (stopped with CSTS.RDY 0, or without bus mastering): the requests give back
+   * here what they hold, and may be handed over again.
+   * @see drivers/nvme/host/core.c nvme_cancel_tagset
+   */
+  cancelAll(): void {
+    for (const io of this.queues) {
+      for (let tag = 0; tag < io.inFlight.length; tag++) {
+        const rq = io.inFlight[tag] ?? null
+        if (rq !== null) this.cancel(io, rq)
+      }
+    }
+  }
+
+  /** Requests that the controller has. */
+  get nrInFlight(): number {
+    let count = 0
+    for (const { inFlight } of this.queues) {
+      for (const rq of inFlight) if (rq !== null) count++
+    }
+    return count
+  }
+
+  /** One request: drops `active`, once, as a completion would (R-MQ-7, H15). @see drivers/nvme/host/core.c nvme_cancel_request */
+  protected cancel(io: IoQueue, rq: Request<NvmeIod>): void {
+    io.inFlight[rq.tag] = null
+    this.counters.cancelled++
+    if (this.trace.cancel.enabled) this.trace.emitCancel(rq, io.queue)
+    this.endData(rq)
+    this.fail(rq, HOST_ABORTED_CMD, nvmeErrorStatus(HOST_ABORTED_CMD))
+  }
+
+  /**
+   * A request took too long. The device may be at its memory all the same: whatever comes of this, the request keeps what it holds (R-MQ-7).
+   * @see drivers/nvme/host/pci.c nvme_timeout
+   */
+  protected expired(rq: Request<NvmeIod>, recovery: IoRecovery): BlkEhTimerReturn {
+    const hctx = rq.mqHctx
+    assert(hctx !== null, 'nvme: a timeout of a free request')
+    const { queue } = this.#queueAt(hctx.queueNum)
+    this.counters.timeouts++
+    if (recovery.fatal) return this.giveUpOn(rq, queue, recovery)
+    const { generation } = rq
+    this.reap(hctx.queueNum)
+    if (rq.generation !== generation || rq.state !== MqRqState.IN_FLIGHT) {
+      this.counters.lostInterrupts++
+      return BlkEhTimerReturn.DONE
+    }
+    // Whoever resets the controller cancels the request soon, whatever the controller does.
+    if (recovery.state === CtrlState.RESETTING) return BlkEhTimerReturn.RESET_TIMER
+    if (recovery.state !== CtrlState.LIVE || rq.pdu.aborted) {
+      return this.giveUpOn(rq, queue, recovery)
+    }
+    if (recovery.tryAbort(queue.qid, commandIdOf(rq))) {
+      rq.pdu.aborted = true
+      if (this.trace.timeout.enabled) this.trace.emitTimeout(rq, queue, 'abort')
+    }
+    return BlkEhTimerReturn.RESET_TIMER
+  }
+
+  protected giveUpOn(
+    rq: Request<NvmeIod>,
+    queue: NvmeQueue,
+    recovery: IoRecovery,
+  ): BlkEhTimerReturn {
+    if (this.trace.timeout.enabled) this.trace.emitTimeout(rq, queue, 'reset controller')
+    recovery.recover()
+    return BlkEhTimerReturn.DONE
   }
 
   /** Anything but OK: nothing is held (R4). The status goes to the block layer as it is (R3, R5). */

@@ -37,6 +37,8 @@ export class NvmeQueue {
   readonly cqDmaAddr: number
   /** Holds the submission ring; the place to write at is what `slot` returns. */
   readonly sqView: DataView
+  /** The controller knows the queue: doorbells are written. @see drivers/nvme/host/pci.c NVMEQ_ENABLED */
+  online: boolean
   readonly #device: Device
   readonly #bar: RegisterBar
   readonly #counters: HostCounters
@@ -82,6 +84,7 @@ export class NvmeQueue {
     this.sqDmaAddr = this.#sqBlock.dmaAddr
     this.cqDmaAddr = this.#cqBlock.dmaAddr
     this.sqView = this.#sqBlock.region.view
+    this.online = true
     this.#cqView = this.#cqBlock.region.view
     this.#sqTail = 0
     this.#sqTailRung = 0
@@ -114,9 +117,9 @@ export class NvmeQueue {
     if (this.#next(tail) === this.#sqTailRung) this.ring()
   }
 
-  /** Tells the controller about all that was posted; nothing where it knows. */
+  /** Tells the controller about all that was posted; nothing where it knows, or does not know the queue. */
   ring(): void {
-    if (this.#sqTail === this.#sqTailRung) return
+    if (this.#sqTail === this.#sqTailRung || !this.online) return
     this.#sqTailRung = this.#sqTail
     this.#counters.doorbells++
     this.#bar.write32(this.#sqDoorbell, this.#sqTail)
@@ -140,12 +143,25 @@ export class NvmeQueue {
       found++
       sink.handleCqe(this, dw3 & 0xffff, dw3 >>> 17, result)
     }
-    if (this.#cqHeadRung !== this.#cqHead) {
+    if (this.#cqHeadRung !== this.#cqHead && this.online) {
       this.#cqHeadRung = this.#cqHead
       this.#counters.completionDoorbells++
       this.#bar.write32(this.#cqDoorbell, this.#cqHead)
     }
     return found
+  }
+
+  /** As new, in the same memory: for a controller that was reset, and does not know the queue. @see drivers/nvme/host/pci.c nvme_init_queue */
+  reinit(): void {
+    const { region, offset } = this.#cqBlock
+    region.bytes.fill(0, offset, offset + this.entries * CQE_BYTES)
+    this.#sqTail = 0
+    this.#sqTailRung = 0
+    this.#sqHead = 0
+    this.#cqHead = 0
+    this.#cqPhase = 1
+    this.#cqHeadRung = 0
+    this.online = true
   }
 
   /** Gives the rings back. The controller must not know them any more. */
