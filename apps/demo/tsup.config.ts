@@ -3,7 +3,11 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/cli.ts'],
+  entry: {
+    index: 'src/index.ts',
+    cli: 'src/cli.ts',
+    'weave-worker': 'src/weave/weave-worker.ts',
+  },
   format: ['esm'],
   sourcemap: true,
   clean: true,

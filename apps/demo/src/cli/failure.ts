@@ -20,6 +20,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** A command that looks for something has found it, or not found what must be there: no error, and exit 1 all the same. Code EFOUND. */
+export class FoundError extends Error {
+  override readonly name = 'FoundError'
+}
+
 /** A signal asked the command to stop; what it had begun has been taken back. */
 export class SignalledError extends Error {
   override readonly name = 'SignalledError'
@@ -45,6 +50,9 @@ const NO_MEMORY = /could not allocate memory|allocation failed/i
 export function describeFailure(error: unknown): Failure | undefined {
   if (error instanceof UsageError) {
     return { code: 'EUSAGE', message: error.message, exitCode: ExitCode.USAGE }
+  }
+  if (error instanceof FoundError) {
+    return { code: 'EFOUND', message: error.message, exitCode: ExitCode.FAILED }
   }
   if (error instanceof SignalledError) {
     return { code: 'EINTR', message: error.message, exitCode: error.exitCode }

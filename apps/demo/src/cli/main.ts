@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { CommanderError } from 'commander'
-import { describeFailure, ExitCode, type Failure, printFailure } from './failure.ts'
+import { describeFailure, ExitCode, type Failure, FoundError, printFailure } from './failure.ts'
 import { type CommandIo, wantsJson, writeJson } from './output.ts'
 import { createProgram } from './program.ts'
 
@@ -24,7 +24,9 @@ export async function main(args: readonly string[], io: CommandIo): Promise<Exit
       if (json) writeJson(io, { error: { code: 'EFAULT', message: String(error) } })
       return ExitCode.FAILED
     }
-    if (failure.exitCode !== ExitCode.DONE) printFailure(io, json, failure)
+    // What a search found stands in its own document already.
+    const told = json && !(error instanceof FoundError)
+    if (failure.exitCode !== ExitCode.DONE) printFailure(io, told, failure)
     return failure.exitCode
   }
 }

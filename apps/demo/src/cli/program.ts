@@ -6,6 +6,7 @@ import { copyCommand } from '../commands/copy.ts'
 import { dmabufCommand } from '../commands/dmabuf.ts'
 import { iterCommand } from '../commands/iter.ts'
 import { traceCommand } from '../commands/trace.ts'
+import { weaveCommand } from '../commands/weave.ts'
 import { type CommandIo, wantsColor } from './output.ts'
 import { VERSION } from './version.ts'
 
@@ -23,11 +24,12 @@ export function createProgram(io: CommandIo): Command {
         'Example:',
         '  iolayers copy disk.img mem:1G',
         '  iolayers trace --op read --size 64K',
+        '  iolayers weave run --all',
         '',
       ].join('\n'),
     )
-  for (const command of [copyCommand(io), dmabufCommand(io), iterCommand(io), traceCommand(io)]) {
-    program.addCommand(command)
+  for (const make of [copyCommand, dmabufCommand, iterCommand, traceCommand, weaveCommand]) {
+    program.addCommand(make(io))
   }
   configure(program, io)
   return program

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { encodeFailure, type Scenario, type SearchKind } from '@iolayers/weave'
+import { canary, scenarios } from '@iolayers/weave/scenarios'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { FoundError, UsageError } from '../cli/failure.ts'
+import { type CommandIo, TABLE_STYLE, tableHead, writeJson } from '../cli/output.ts'
+import { parseChoice, parseCount } from '../cli/values.ts'
+import { type Effort, findScenario } from './job.ts'
+import { runWithProgress } from './run-with-progress.ts'
+import {
+  allGood,
+  entriesOf,
+  planRun,
+  type ScenarioVerdict,
+  unaccounted,
+  verdictsOf,
+} from './weave-run.ts'
+
+interface RawRunOptions {
+  readonly all?: true
+  readonly scheduler?: string
+  readonly schedules?: string
+  readonly seed: string
+  readonly save?: string
+  readonly jobs?: string
+  readonly json?: true
+}
+
+const SCHEDULERS = ['exhaustive', 'random', 'uniform', 'pct'] as const
+const SCHEDULES_MAX = 1e9
+const SEED_MAX = 2 ** 32 - 1
+
+/** Schedules of our design that are run for each policy, exhaustively and by seed, unless `--schedules` says otherwise. */
+const EXHAUSTIVE_DEFAULT = 10_000
+const SEEDS_DEFAULT = 10_000
+const MUTANT_DEFAULT = 20_000
+const FAILURES_SHRUNK = 3
+
+/** `iolayers weave run`: looks for the fault in every published design, and for any in ours. */
+export function weaveRunCommand(io: CommandIo): Command {
+  return new Command('run')
+    .description('explore scenarios: every mutant must be found, and our design be clean')
+    .argument('[ID...]', 'hazards or scenarios; see `iolayers weave list`')
+    .option('--all', 'every scenario')
+    .option('--scheduler <NAME>', `only one search: ${SCHEDULERS.join(', ')}`)
+    .option('--schedules <N>', 'schedules of each search')
+    .option('--seed <S>', 'of the searches that go by chance', '1')
+    .option('--save <DIR>', 'write each failure that was found to DIR/ID.json, for `weave replay`')
+    .option('--jobs <N>', 'threads; as many as there are processors by default')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'before',
+      ['Example:', '  iolayers weave run H2 R2', '  iolayers weave run --all --json', ''].join(
+        '\n',
+      ),
+    )
+    .action(async (ids: readonly string[], raw: RawRunOptions) => {
+      const chosen = chooseScenarios(ids, raw.all === true)
+      const effort = effortOf(raw)
+      const workers =
+        raw.jobs === undefined
+          ? availableParallelism()
+          : parseCount(raw.jobs, '--jobs', { min: 1, max: 256 })
+      if (raw.save !== undefined) mkdirSync(raw.save, { recursive: true })
+      const plan = planRun(chosen, effort, null)
+      const begun = performance.now()
+      const results = await runWithProgress(io, plan.jobs, workers, raw.json === true)
+      const seconds = (performance.now() - begun) / 1000
+      const verdicts = verdictsOf(plan, results)
+      if (raw.save !== undefined) saveFailures(raw.save, verdicts)
+      const missing = raw.all === true ? unaccounted() : []
+      const good = allGood(verdicts) && missing.length === 0
+      if (raw.json === true) {
+        const entries = entriesOf(verdicts, raw.all === true)
+        writeJson(io, { seconds, good, hazards: entries, unaccounted: missing })
+      } else printVerdicts(io, verdicts, seconds)
+      if (!good) throw new FoundError(whatIsWrong(verdicts, missing))
+    })
+}
+
+function chooseScenarios(ids: readonly string[], all: boolean): readonly Scenario[] {
+  if (all && ids.length > 0) throw new UsageError('--all and IDs do not go together')
+  if (all) return scenarios
+  if (ids.length === 0) throw new UsageError('missing ID; --all runs every scenario')
+  const chosen = ids.flatMap((id) => {
+    const exact = findScenario(id)
+    if (exact !== undefined) return [exact]
+    const own = scenarios.filter((one) => one.hazards.includes(id.toUpperCase()))
+    if (own.length > 0) return own
+    throw new UsageError(`there is no scenario for "${id}"; \`iolayers weave list\` names them`)
+  })
+  return [...new Set(chosen)].filter((one) => one !== canary)
+}
+
+function effortOf(raw: RawRunOptions): Effort {
+  const scheduler: SearchKind | null =
+    raw.scheduler === undefined ? null : parseChoice(raw.scheduler, '--scheduler', SCHEDULERS)
+  const given =
+    raw.schedules === undefined
+      ? null
+      : parseCount(raw.schedules, '--schedules', { min: 1, max: SCHEDULES_MAX })
+  const exhaustive = scheduler === null || scheduler === 'exhaustive'
+  return {
+    scheduler,
+    mutantSchedules: given ?? MUTANT_DEFAULT,
+    oursExhaustive: exhaustive ? (given ?? EXHAUSTIVE_DEFAULT) : 0,
+    oursSeeds: scheduler === 'exhaustive' ? 0 : (given ?? SEEDS_DEFAULT),
+    seed: parseCount(raw.seed, '--seed', { min: 0, max: SEED_MAX }),
+    failures: FAILURES_SHRUNK,
+  }
+}
+
+function saveFailures(dir: string, verdicts: readonly ScenarioVerdict[]): void {
+  for (const { scenario, mutant } of verdicts) {
+    if (mutant.fault === null || scenario === canary) continue
+    const text = encodeFailure({
+      version: 1,
+      hazard: scenario.id,
+      design: 'mutant',
+      policy: scenario.mutantPolicy,
+      check: mutant.fault.check,
+      script: mutant.script,
+    })
+    writeFileSync(join(dir, `${scenario.id}.json`), `${text}\n`)
+  }
+}
+
+function printVerdicts(io: CommandIo, verdicts: readonly ScenarioVerdict[], seconds: number): void {
+  const head = ['scenario', 'mutant', 'found by', 'steps', 'ours', 'schedules', 'exhaustive']
+  const table = new Table({ head: tableHead(io, head), style: TABLE_STYLE })
+  for (const { scenario, mutant, ours } of verdicts) {
+    if (scenario === canary) continue
+    table.push([
+      scenario.id,
+      mutant.fault === null ? 'NOT FOUND' : mutant.fault.check,
+      mutant.search === null ? '-' : `${mutant.search}, ${mutant.schedules}`,
+      mutant.script.length,
+      ours.every((one) => one.clean)
+        ? 'clean'
+        : ours.map((one) => one.fault?.check ?? 'clean').join(', '),
+      ours.map((one) => one.schedules).join(', '),
+      ours.map((one) => (one.exhaustive ? 'all' : `bound ${one.bound ?? '-'}`)).join(', '),
+    ])
+  }
+  io.stdout.write(`${table.toString()}\n${seconds.toFixed(1)} s\n`)
+}
+
+function whatIsWrong(verdicts: readonly ScenarioVerdict[], missing: readonly string[]): string {
+  const wrong: string[] = []
+  for (const { scenario, mutant, ours } of verdicts) {
+    if (scenario === canary) {
+      if (!mutant.found || ours.some((one) => one.clean))
+        wrong.push('the canary was not found: the explorer sees nothing')
+      continue
+    }
+    if (!mutant.found) wrong.push(`${scenario.id}: the mutant was not found`)
+    for (const one of ours) {
+      if (one.fault !== null)
+        wrong.push(
+          `${scenario.id}: ours fails with ${one.policy} (${one.fault.check}: ${one.fault.message})`,
+        )
+    }
+  }
+  if (missing.length > 0) wrong.push(`hazards that nothing accounts for: ${missing.join(', ')}`)
+  return wrong.join('; ')
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { MutantVerdict, OursVerdict, Scenario } from '@iolayers/weave'
+import { canary, hazards, scenarios, unreplayed } from '@iolayers/weave/scenarios'
+import { type Effort, type FirstFailure, type Job, type JobResult, policiesOf } from './job.ts'
+
+/** All that a run found out about one scenario. */
+export interface ScenarioVerdict {
+  readonly scenario: Scenario
+  readonly mutant: MutantVerdict
+  readonly ours: readonly OursVerdict[]
+  readonly first: readonly FirstFailure[]
+}
+
+export interface RunPlan {
+  readonly scenarios: readonly Scenario[]
+  readonly jobs: readonly Job[]
+}
+
+/** Whether schedules to the first failure are counted too, over how many seeds. */
+export interface FirstFailureEffort {
+  readonly seeds: number
+  readonly schedules: number
+}
+
+/** The jobs for these scenarios, and for the canary before them. */
+export function planRun(
+  chosen: readonly Scenario[],
+  effort: Effort,
+  first: FirstFailureEffort | null,
+): RunPlan {
+  const all = [canary, ...chosen]
+  return { scenarios: all, jobs: all.flatMap((scenario) => jobsOf(scenario, effort, first)) }
+}
+
+function jobsOf(scenario: Scenario, effort: Effort, first: FirstFailureEffort | null): Job[] {
+  const { id } = scenario
+  const jobs: Job[] = [{ kind: 'mutant', scenario: id, effort }]
+  for (const policy of policiesOf(scenario))
+    jobs.push({ kind: 'ours', scenario: id, policy, effort })
+  if (first === null) return jobs
+  for (const search of ['exhaustive', 'random', 'uniform', 'pct'] as const) {
+    jobs.push({ kind: 'first-failure', scenario: id, search, ...first })
+  }
+  return jobs
+}
+
+/** Puts the results of the jobs of a plan together again. */
+export function verdictsOf(
+  plan: RunPlan,
+  results: readonly JobResult[],
+): readonly ScenarioVerdict[] {
+  return plan.scenarios.map((scenario) => {
+    const own = results.filter((_, at) => plan.jobs[at]?.scenario === scenario.id)
+    const mutant = own.flatMap((one) => (one.kind === 'mutant' ? [one.verdict] : []))[0]
+    if (mutant === undefined) throw new Error(`no verdict on the mutant of ${scenario.id}`)
+    return {
+      scenario,
+      mutant,
+      ours: own.flatMap((one) => (one.kind === 'ours' ? [one.verdict] : [])),
+      first: own.flatMap((one) => (one.kind === 'first-failure' ? [one.first] : [])),
+    }
+  })
+}
+
+/** The canary's verdict is good when both of its designs fail. */
+export function canaryFails({ mutant, ours }: ScenarioVerdict): boolean {
+  return mutant.found && ours.every((one) => !one.clean)
+}
+
+export function isGood(verdict: ScenarioVerdict): boolean {
+  return verdict.mutant.found && verdict.ours.every((one) => one.clean)
+}
+
+/** Whether nothing that was run, the canary included, is other than it should be. */
+export function allGood(verdicts: readonly ScenarioVerdict[]): boolean {
+  return verdicts.every((verdict) =>
+    verdict.scenario.id === canary.id ? canaryFails(verdict) : isGood(verdict),
+  )
+}
+
+/** One entry of the JSON document of `weave run`. */
+export interface HazardEntry {
+  readonly id: string
+  readonly title: string
+  readonly scenario: string | null
+  readonly mutant: {
+    readonly found: boolean
+    readonly schedules: number
+    readonly check: string | null
+  } | null
+  readonly ours: {
+    readonly clean: boolean
+    readonly schedules: number
+    readonly exhaustive: boolean
+    readonly bound: number | null
+    readonly distinctStates: number | null
+    readonly pruned: number
+  } | null
+  readonly note: string
+}
+
+/** Every hazard of the record that was asked for, and scenarios beyond it. */
+export function entriesOf(
+  verdicts: readonly ScenarioVerdict[],
+  everything: boolean,
+): readonly HazardEntry[] {
+  const run = verdicts.filter(({ scenario }) => scenario.id !== canary.id)
+  const entries: HazardEntry[] = []
+  for (const hazard of hazards) {
+    const own = run.filter(({ scenario }) => scenario.hazards.includes(hazard.id))
+    if (own.length === 0) {
+      if (everything) entries.push(withoutScenario(hazard.id, hazard.title))
+      continue
+    }
+    for (const verdict of own) entries.push(entryOf(hazard.id, hazard.title, verdict))
+  }
+  for (const verdict of run) {
+    const { id, title } = verdict.scenario
+    if (verdict.scenario.hazards.length === 0) entries.push(entryOf(id, title, verdict))
+  }
+  return entries
+}
+
+function withoutScenario(id: string, title: string): HazardEntry {
+  const known = unreplayed.find((one) => one.id === id)
+  const note =
+    known === undefined
+      ? 'not accounted for'
+      : `no scenario: ${known.why} Shown by ${known.shownBy.file}: ${known.shownBy.test}`
+  return { id, title, scenario: null, mutant: null, ours: null, note }
+}
+
+function entryOf(
+  id: string,
+  title: string,
+  { scenario, mutant, ours }: ScenarioVerdict,
+): HazardEntry {
+  const sum = (of: (one: OursVerdict) => number): number =>
+    ours.reduce((total, one) => total + of(one), 0)
+  const bounds = ours.flatMap((one) => (one.bound === null ? [] : [one.bound]))
+  return {
+    id,
+    title,
+    scenario: scenario.id,
+    mutant: {
+      found: mutant.found,
+      schedules: mutant.schedules,
+      check: mutant.fault?.check ?? null,
+    },
+    ours: {
+      clean: ours.every((one) => one.clean),
+      schedules: sum((one) => one.schedules),
+      exhaustive: ours.every((one) => one.exhaustive),
+      bound: bounds.length === 0 ? null : Math.min(...bounds),
+      distinctStates: sum((one) => one.distinctStates ?? 0),
+      pruned: sum((one) => one.pruned),
+    },
+    note: `${scenario.title}: ${scenario.step}`,
+  }
+}
+
+/** Hazards that neither have a scenario nor say why they have none. */
+export function unaccounted(): readonly string[] {
+  const known = new Set([
+    ...scenarios.flatMap((one) => one.hazards),
+    ...unreplayed.map((one) => one.id),
+  ])
+  return hazards.filter(({ id }) => !known.has(id)).map(({ id }) => id)
+}
