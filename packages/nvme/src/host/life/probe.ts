@@ -68,9 +68,11 @@ export function* probeController(dev: NvmeDev, recovery: Recovery): Op<void> {
 export function* restartController(dev: NvmeDev, recovery: Recovery): Op<void> {
   const { regs, device, admin, io } = dev
   if (admin === null || io === null) throw new KernelError('ENODEV', 'nvme reset: never probed')
-  device.bus.enabled = true
   const cap = regs.readCap()
   dev.cap = cap
+  // One that has not stopped may still have commands whose memory is others' by now: it does not get the bus back.
+  yield* regs.disable(cap.readyTimeoutNs)
+  device.bus.enabled = true
   admin.queue.reinit()
   setAdminQueue(dev, admin.queue)
   yield* regs.enable(cap)

@@ -91,20 +91,21 @@ export class Recovery implements IoRecovery, AdminEnd {
     const { dev } = this
     if (this.state !== CtrlState.LIVE || !dev.state.change(CtrlState.RESETTING)) return false
     dev.counters.resets++
+    this.failure = null
     this.disable.quiesce()
     this.wq.queue(this.work)
     return true
   }
 
-  /** Resets a live controller and waits for it. Throws KernelError EBUSY where it is not live, ENETRESET where it was not afterwards. */
+  /** Resets a live controller and waits for it. Throws KernelError EBUSY where it is not live, ENETRESET where it did not come back. */
   *reset(): Op<void> {
     if (!this.tryReset()) {
       throw new KernelError('EBUSY', `nvme reset: the controller is ${this.state}`)
     }
     yield* this.wq.flush()
-    if (this.state === CtrlState.LIVE) return
-    const reason = this.failure === null ? '' : `: ${this.failure.message}`
-    throw new KernelError('ENETRESET', `nvme reset: the controller is ${this.state}${reason}`)
+    if (this.failure === null) return
+    const text = `nvme reset: the controller is ${this.state}: ${this.failure.message}`
+    throw new KernelError('ENETRESET', text)
   }
 
   /** Returns when no reset is under way. The next may begin as soon as the caller sleeps. */

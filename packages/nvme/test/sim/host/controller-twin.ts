@@ -8,6 +8,8 @@ import type { InterruptSink, RegisterBar } from '../../../src/controller/contrac
 export interface TwinInit {
   readonly sgls?: number
   readonly mdts?: number
+  /** Abort Command Limit, 0's based. */
+  readonly acl?: number
   readonly vwc?: number
   readonly mqes?: number
   readonly queuesGranted?: number
@@ -70,6 +72,14 @@ export class ControllerTwin implements RegisterBar {
   stuck: 'no' | 'never-ready' | 'never-disabled' | 'fatal' | 'gone' | 'no-shutdown' = 'no'
   flushes = 0
   faults = 0
+  /** How often it was enabled. */
+  enables = 0
+  /** Interrupts get lost. */
+  mute = false
+  /** Called when EN becomes 0. */
+  onDisable: () => void = () => {}
+  /** Called before each access to the data of an I/O command. */
+  onData: (addr: number, length: number) => void = () => {}
   sink: InterruptSink | null = null
   readonly #scheduler: Scheduler
   readonly #bus: BusMaster
@@ -159,13 +169,17 @@ export class ControllerTwin implements RegisterBar {
 
   #configure(value: number): void {
     if ((value & 1) === 0) {
+      if (this.#ready) this.onDisable()
       this.#ready = false
       this.#shutdown = false
       this.#sqs.clear()
       this.#cqs.clear()
+      // It has stopped: what it had it has forgotten.
+      if (this.stuck !== 'never-disabled') this.held.length = 0
       return
     }
     if (!this.#ready) {
+      this.enables++
       const aqa = this.#regs.get(0x24) ?? 0
       const asq = this.#reg64(0x28)
       const acq = this.#reg64(0x30)
@@ -230,7 +244,8 @@ export class ControllerTwin implements RegisterBar {
     this.commands.push(command)
     const run = (): void => {
       const { status, result } = qid === 0 ? this.#admin(command) : this.#io(command)
-      this.#complete(sq, command.cid, status, result)
+      // It may have been disabled meanwhile, and not have stopped.
+      if (this.#sqs.get(qid) === sq) this.#complete(sq, command.cid, status, result)
     }
     const verdict = this.judge(command)
     if (verdict === 'run') run()
@@ -265,6 +280,8 @@ export class ControllerTwin implements RegisterBar {
       case 0x01:
         this.#sqs.set(qid, { addr: prp1, entries, cqid: cdw11 >>> 16, head: 0, tail: 0 })
         return { status: 0, result: 0 }
+      case 0x08:
+        return { status: 0, result: this.#abort(qid, cdw10 >>> 16) ? 0 : 1 }
       case 0x00:
         return { status: this.#sqs.delete(qid) ? 0 : 0x101, result: 0 }
       case 0x04:
@@ -272,6 +289,15 @@ export class ControllerTwin implements RegisterBar {
       default:
         return { status: 0x4001, result: 0 }
     }
+  }
+
+  /** Only what is held can be aborted. */
+  #abort(qid: number, cid: number): boolean {
+    const index = this.held.findIndex(({ command }) => command.qid === qid && command.cid === cid)
+    if (index < 0) return false
+    this.held.splice(index, 1)
+    this.#complete(this.#sqOf(qid), cid, 0x007, 0)
+    return true
   }
 
   #identify(cns: number, nsid: number, prp1: number): { status: number; result: number } {
@@ -282,6 +308,7 @@ export class ControllerTwin implements RegisterBar {
       data.set(new TextEncoder().encode('A controller twin'.padEnd(40)), 24)
       data.set(new TextEncoder().encode('1.0     '), 64)
       view.setUint8(77, this.#init.mdts ?? 0)
+      view.setUint8(258, this.#init.acl ?? 0)
       view.setUint8(525, this.#init.vwc ?? 1)
       view.setUint32(536, this.#init.sgls ?? 1, true)
     } else if (cns === 2) {
@@ -316,6 +343,7 @@ export class ControllerTwin implements RegisterBar {
     if (at + length > ns.data.length) return { status: 0x4080, result: 0 }
     command.pieces = this.walk(sqe, command.flags, length)
     for (const piece of command.pieces) {
+      this.onData(piece.addr, piece.length)
       const bytes = ns.data.subarray(at, at + piece.length)
       if (command.opcode === 2) this.#write(piece.addr, bytes)
       else this.#read(piece.addr, bytes)
@@ -407,7 +435,7 @@ export class ControllerTwin implements RegisterBar {
     cq.tail = (cq.tail + 1) % cq.entries
     if (cq.tail === 0) cq.phase ^= 1
     if (cq.tail === cq.head) throw new Error('completion queue overrun')
-    this.sink?.raise(cq.vector)
+    if (!this.mute) this.sink?.raise(cq.vector)
   }
 
   #read(addr: number, target: Uint8Array): void {

@@ -125,6 +125,8 @@ export class TestMap implements DmabufIoMap {
   dead = false
   active = 0
   activations = 0
+  /** Called when `active` is dropped. */
+  onPut: () => void = () => {}
   readonly #device: Device
   readonly #table: SgTable
   readonly #free: () => void
@@ -157,6 +159,7 @@ export class TestMap implements DmabufIoMap {
   putActive(): void {
     if (this.active === 0) throw new Error('active dropped more often than taken')
     this.active--
+    this.onPut()
   }
 
   /** Every page that `offset` and `length` touch, clipped. */
