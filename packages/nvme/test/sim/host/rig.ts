@@ -34,6 +34,7 @@ import {
 } from '@iolayers/kernel'
 import { expect } from 'vitest'
 import type { NvmeHostInit } from '../../../src/host/host-init.ts'
+import type { HostParts } from '../../../src/host/host-parts.ts'
 import { createNvmeHost, type NvmeHost } from '../../../src/host/index.ts'
 import { ControllerTwin, type TwinInit } from './controller-twin.ts'
 
@@ -46,6 +47,7 @@ export interface RigInit {
   readonly host?: NvmeHostInit
   readonly maxSegmentSizeBytes?: number
   readonly tokens?: (kernel: Kernel) => DmabufTokenFactory
+  readonly parts?: HostParts
 }
 
 export interface Rig {
@@ -86,6 +88,7 @@ export function makeRig(init: RigInit = {}): Rig {
         twin.sink = sink
       },
       ...(init.tokens === undefined ? {} : { tokens: init.tokens(kernel) }),
+      ...(init.parts && { parts: init.parts }),
     },
     { queueDepth: 32, ...init.host },
   )
