@@ -146,7 +146,6 @@ export class Recovery implements IoRecovery, AdminEnd {
   protected *giveUp(): Op<void> {
     const { dev } = this
     dev.state.change(CtrlState.DELETING)
-    if (dev.io !== null) dev.io.dying = true
     yield* this.disable.run(false)
     for (const disk of dev.disks) disk.markDead()
     this.disable.unquiesce()

@@ -3,7 +3,14 @@
 
 // An I/O path put together by hand from the entry `parts`: no controller is probed, and a step can be another than ours.
 
-import { BlkStatus, createDisk, createTagSet, ReqOp, type Request } from '@iolayers/block-core'
+import {
+  BlkEhTimerReturn,
+  BlkStatus,
+  createDisk,
+  createTagSet,
+  ReqOp,
+  type Request,
+} from '@iolayers/block-core'
 import {
   createDevice,
   createPhysicalMemory,
@@ -14,10 +21,12 @@ import { createKernel, createVirtualScheduler } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import type { RegisterBar } from '../../../src/controller/contracts.ts'
 import {
+  CtrlState,
   createDescriptorPools,
   DmabufData,
   HostCounters,
   HostTrace,
+  type IoRecovery,
   MappedData,
   NvmeIo,
   type NvmeIod,
@@ -69,7 +78,7 @@ class Hardware implements RegisterBar {
   }
 }
 
-function makePath(io: typeof NvmeIo = NvmeIo) {
+function makePath(recovery: IoRecovery | null = null) {
   const scheduler = createVirtualScheduler({ seed: 1 })
   const kernel = createKernel({ scheduler }, { checked: true })
   const memory = createPhysicalMemory({ kernel }, { ramBytes: 1 << 18, backing: 'plain' })
@@ -93,12 +102,13 @@ function makePath(io: typeof NvmeIo = NvmeIo) {
     segBoundaryMask: device.segBoundaryMask,
   }
   const lists = { sgl, prp: new PrpList(pools) }
-  const path = new io(
+  const path = new NvmeIo(
     {
       dmabufData: new DmabufData(device, sgl, counters),
       mappedData: new MappedData(device, lists, policy, counters),
       trace: new HostTrace(kernel.tracer, 0),
       counters,
+      ...(recovery && { recovery }),
     },
     { bounds: { descriptors: 1, mappings: 8 }, queueDepth: DEPTH, maxRetries: 5 },
   )
@@ -115,7 +125,7 @@ function makePath(io: typeof NvmeIo = NvmeIo) {
     expect(memory.stats.pagesAllocated).toBe(0)
     expect(kernel.reports).toEqual([])
   }
-  return { scheduler, kernel, memory, device, hardware, path, disk, counters, close }
+  return { scheduler, kernel, memory, device, hardware, path, tagSet, disk, counters, close }
 }
 
 describe('nvme parts', () => {
@@ -154,6 +164,89 @@ describe('nvme parts', () => {
     expect(t.disk.submitBio(late.bio, null)).toBe(BlkStatus.OK)
     expect([late.ends, late.bio.biStatus]).toEqual([1, BlkStatus.IOERR])
     expect(map.activations).toBe(1)
+    map.destroy()
+    t.close()
+  })
+
+  it.each([
+    // state, fatal, an Abort can be sent, one was sent: what happens
+    [CtrlState.LIVE, false, true, false, 'abort'],
+    [CtrlState.LIVE, false, false, false, 'wait'],
+    [CtrlState.LIVE, false, true, true, 'recover'],
+    [CtrlState.LIVE, true, true, false, 'recover'],
+    [CtrlState.RESETTING, false, true, false, 'wait'],
+    [CtrlState.RESETTING, false, true, true, 'wait'],
+    [CtrlState.CONNECTING, false, true, false, 'recover'],
+    [CtrlState.DELETING, false, true, false, 'recover'],
+    [CtrlState.DEAD, false, true, false, 'recover'],
+  ] as const)(
+    'R-MQ-7 D3: a timeout, controller %s, fatal %s, abort possible %s, aborted %s: %s',
+    (...row) => {
+      const [state, fatal, canAbort, aborted, expected] = row
+      const seen: string[] = []
+      const t = makePath({
+        state,
+        fatal,
+        tryAbort: (sqid, commandId) => {
+          if (canAbort) seen.push(`abort ${sqid} ${commandId}`)
+          return canAbort
+        },
+        recover: () => seen.push('recover'),
+      })
+      const frame = t.memory.allocContiguous(1)
+      const page = [{ addr: frame * 4096, length: 4096 }]
+      const map = new TestMap({ ...makeRig(), ...t }, page, () => t.memory.freeContiguous(frame, 1))
+      const io = dmabufIo(t, map, 0, 512, { op: ReqOp.READ })
+      t.disk.submitBio(io.bio, null)
+      const rq = t.tagSet.tagToRq(0, 0)
+      if (rq === null) throw new Error('no request')
+      rq.pdu.aborted = aborted
+      const done = expected === 'recover' ? BlkEhTimerReturn.DONE : BlkEhTimerReturn.RESET_TIMER
+      expect(t.path.timeout?.(rq)).toBe(done)
+      const actions = { abort: ['abort 1 4096'], wait: [], recover: ['recover'] }
+      expect(seen).toEqual(actions[expected])
+      expect(rq.pdu.aborted).toBe(aborted || expected === 'abort')
+      // Whatever was done, nothing was dropped.
+      expect(map.active).toBe(1)
+      expect(io.ends).toBe(0)
+      t.hardware.completeAll()
+      t.path.reap(0)
+      expect([map.active, io.ends]).toEqual([0, 1])
+      map.destroy()
+      t.close()
+    },
+  )
+
+  it('R-MQ-7: a timeout whose completion is there, or has made room for another, is nothing', () => {
+    const seen: string[] = []
+    const t = makePath({
+      state: CtrlState.LIVE,
+      fatal: false,
+      tryAbort: () => seen.push('abort') > 0,
+      recover: () => seen.push('recover'),
+    })
+    const frame = t.memory.allocContiguous(1)
+    const page = [{ addr: frame * 4096, length: 4096 }]
+    const map = new TestMap({ ...makeRig(), ...t }, page, () => t.memory.freeContiguous(frame, 1))
+    const io = dmabufIo(t, map, 0, 512, { op: ReqOp.READ })
+    const next = dmabufIo(t, map, 512, 512, { op: ReqOp.READ })
+    t.disk.submitBio(io.bio, null)
+    const rq = t.tagSet.tagToRq(0, 0)
+    if (rq === null) throw new Error('no request')
+    t.hardware.completeAll()
+    // The end of the one submits the other, which gets the same tag.
+    const end = io.bioEndIo.bind(io)
+    io.bioEndIo = () => {
+      end()
+      t.disk.submitBio(next.bio, null)
+    }
+    expect(t.path.timeout?.(rq)).toBe(BlkEhTimerReturn.DONE)
+    expect(seen).toEqual([])
+    expect(t.counters).toMatchObject({ timeouts: 1, lostInterrupts: 1 })
+    expect([io.ends, next.ends]).toEqual([1, 0])
+    t.hardware.completeAll()
+    t.path.reap(0)
+    expect(next.ends).toBe(1)
     map.destroy()
     t.close()
   })

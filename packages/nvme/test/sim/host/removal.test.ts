@@ -194,7 +194,11 @@ describe('nvme host: removal', () => {
         throw new Error('no map')
       },
       *release() {},
-      deviceRemoved: () => order.push('told'),
+      deviceRemoved: () => {
+        const late = dmabufIo(rig, map, 0, 512, { op: ReqOp.READ })
+        expect(rig.disk.submitBio(late.bio, null)).toBe(BlkStatus.IOERR)
+        order.push('told')
+      },
       *detachDevice() {
         order.push('detached')
       },
@@ -206,12 +210,12 @@ describe('nvme host: removal', () => {
       },
     }
     const rig = probed({ tokens: () => factory })
+    const map = contiguousMap(rig, 1)
     const dmabuf = createMovableHeap({ ...rig, core: createDmaBufCore(rig) }).allocate(4096)
     const registrar = rig.disk.dmabuf
     if (registrar === null) throw new Error('no registrar')
     const token = registrar.createDmabufToken(dmabuf, DmaDirection.TO_DEVICE)
     rig.scheduler.runSync('register', token)
-    const map = contiguousMap(rig, 1)
     rig.twin.judge = (command) => (isIo(command) ? 'hold' : 'run')
     const io = dmabufIo(rig, map, 0, 512, { op: ReqOp.READ })
     rig.disk.submitBio(io.bio, null)
