@@ -17,10 +17,15 @@ import {
   joinAll,
   joinTask,
   type Op,
+  sleep,
   yieldNow,
 } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
-import { createMemoryStore, createNvmeController } from '../../../src/controller/index.ts'
+import {
+  createMemoryStore,
+  createNvmeController,
+  createSimulatedStore,
+} from '../../../src/controller/index.ts'
 import { createNvmeHost, type NvmeHostInit } from '../../../src/host/index.ts'
 import { dmabufIo, expectSameBytes, pattern, submit, TestIo, vecIo } from './rig.ts'
 
@@ -30,6 +35,8 @@ interface StackInit {
   readonly coherent: boolean
   readonly sgl?: boolean
   readonly host?: NvmeHostInit
+  /** Does its I/O in steps, so that a reset can come in between. */
+  readonly slowStore?: boolean
 }
 
 function makeStack(init: StackInit) {
@@ -42,7 +49,10 @@ function makeStack(init: StackInit) {
     { kernel, bus: device.bus },
     { sgl: init.sgl ?? true, mdtsBytes: 65_536 },
   )
-  const store = createMemoryStore({ kernel, memory }, { sizeBytes: 1 << 20 })
+  const slowStore = init.slowStore === true
+  const store = slowStore
+    ? createSimulatedStore({ kernel }, { sizeBytes: 1 << 20 })
+    : createMemoryStore({ kernel, memory }, { sizeBytes: 1 << 20 })
   controller.addNamespace(1, { store })
   const core = createDmaBufCore({ kernel })
   const tokens = createDmabufTokenFactory({ kernel, fences: core })
@@ -57,7 +67,7 @@ function makeStack(init: StackInit) {
     { ioQueues: 2, queueDepth: 4, ...init.host },
   )
   const heap = createMovableHeap({ kernel, memory, core })
-  return { scheduler, kernel, memory, device, controller, store, host, heap, tokens }
+  return { scheduler, kernel, memory, device, controller, store, host, heap, tokens, slowStore }
 }
 
 type Stack = ReturnType<typeof makeStack>
@@ -128,7 +138,9 @@ function* moveWhile(stack: Stack, dmabuf: Buffer, working: { readonly on: boolea
   const prng = createPrng(dmabuf.inode)
   while (working.on) {
     yield* stack.heap.move(dmabuf)
-    for (let i = prng.below(20); i > 0; i--) yield* yieldNow(stack.scheduler)
+    // A reset takes time, which passes only where somebody sleeps.
+    if (stack.slowStore) yield* sleep(stack.scheduler, prng.below(1e6))
+    else for (let i = prng.below(20); i > 0; i--) yield* yieldNow(stack.scheduler)
   }
 }
 
@@ -180,6 +192,73 @@ describe('nvme host on the controller of this package', () => {
     }
     expect(moves).toBeGreaterThan(100)
     expect(mapsMade).toBeGreaterThan(100)
+  })
+
+  it('R-MQ-7 H15: resets while writers and readers are at it, and buffers move', () => {
+    let resets = 0
+    let cancelled = 0
+    for (let seed = 1; seed <= 30; seed++) {
+      const stack = makeStack({
+        seed,
+        iommuMode: 'strict',
+        coherent: seed % 2 === 0,
+        slowStore: true,
+        host: { maxRetries: 255, ioTimeoutNs: 1e9 },
+      })
+      const disk = diskOf(stack)
+      const tasks = [0, 1, 2].map((id) =>
+        stack.scheduler.spawn(`worker ${id}`, worker(stack, disk, id)),
+      )
+      const working = { on: true }
+      const resetter = function* (): Op<void> {
+        const prng = createPrng(seed)
+        while (working.on) {
+          for (let i = prng.below(40); i > 0; i--) yield* yieldNow(stack.scheduler)
+          yield* stack.host.reset()
+        }
+      }
+      const resetting = stack.scheduler.spawn('resetter', resetter())
+      stack.scheduler.runSync('join', joinAll(stack.scheduler, tasks))
+      working.on = false
+      stack.scheduler.runSync('join', joinAll(stack.scheduler, [resetting]))
+      const { stats } = stack.host
+      expect(stats.requests).toBe(stats.completions + stats.cancelled)
+      resets += stats.resets
+      cancelled += stats.cancelled
+      close(stack)
+    }
+    expect(resets).toBeGreaterThan(50)
+    expect(cancelled).toBeGreaterThan(10)
+  })
+
+  it('H15: removal with buffers registered, and the store at work', () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const stack = makeStack({ seed, iommuMode: 'strict', coherent: true, slowStore: true })
+      const disk = diskOf(stack)
+      const dmabuf = stack.heap.allocate(32_768)
+      const registrar = disk.dmabuf
+      if (registrar === null) throw new Error('no registrar')
+      const race = function* (): Op<void> {
+        const token = yield* registrar.createDmabufToken(dmabuf, DmaDirection.BIDIRECTIONAL)
+        const map = yield* token.getMap()
+        const ios = [0, 1, 2].map((i) =>
+          dmabufIo(stack, map, i * 8192, 8192, { op: ReqOp.READ, sector: i * 16 }),
+        )
+        for (const io of ios) yield* disk.submitBioWait(io.bio, null)
+        for (let i = seed * 3; i > 0; i--) yield* yieldNow(stack.scheduler)
+        map.put()
+        yield* stack.host.remove()
+        for (const io of ios) {
+          expect(io.ends).toBe(1)
+          expect([BlkStatus.OK, BlkStatus.IOERR]).toContain(io.bio.biStatus)
+        }
+        expect(stack.tokens.stats.mapsLive).toBe(0)
+        yield* token.release()
+      }
+      stack.scheduler.runSync('race', race())
+      dmabuf.put()
+      close(stack)
+    }
   })
 
   it('ordinary requests by PRP entries alone', () => {
