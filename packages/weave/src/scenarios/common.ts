@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '@iolayers/kernel'
+import { KernelError, type Op } from '@iolayers/kernel'
+import type { Race } from '../run/scenario.ts'
 import type { Weave } from '../run/weave.ts'
 import { BioUser } from '../stack/bio-user.ts'
 import type { MigratingExporter, MigratingExporterInit } from '../stack/migrating-exporter.ts'
@@ -23,4 +24,55 @@ export function* oneBuffer(
   const exporter = stack.exporter({ pages: 1, ...exporterInit })
   const user = yield* BioUser.register(stack, exporter)
   return { stack, exporter, user }
+}
+
+/** One read of two blocks; the n-th one of a scenario reads its own. */
+export function* readBlocks(user: BioUser, nth = 0): Op<void> {
+  yield* user.io({ op: 'read', lba: nth * 2, blocks: 2 })
+}
+
+/** Gives back what `oneBuffer` made. */
+export function* giveBack({ user, exporter }: OneBuffer): Op<void> {
+  yield* user.release()
+  exporter.dmabuf.put()
+}
+
+/** A first read, which makes the map, beside an exporter that moves the buffer. */
+export function* readAndMove(weave: Weave): Op<Race> {
+  const world = yield* oneBuffer(weave)
+  const { user, exporter } = world
+  return {
+    actors: { submitter: readBlocks(user), exporter: exporter.move() },
+    finish: () => giveBack(world),
+  }
+}
+
+/** The same with a map that is there. */
+export function* readMappedAndMove(weave: Weave): Op<Race> {
+  const world = yield* oneBuffer(weave)
+  const { user, exporter } = world
+  yield* readBlocks(user, 1)
+  return {
+    actors: { submitter: readBlocks(user), exporter: exporter.move() },
+    finish: () => giveBack(world),
+  }
+}
+
+/** A read beside the end of its registration, which may come first: ENOENT. */
+export function* readAndRelease(weave: Weave): Op<Race> {
+  const world = yield* oneBuffer(weave)
+  const { user } = world
+  return {
+    actors: { submitter: unlessReleased(readBlocks(user)), unregister: user.release() },
+    finish: () => giveBack(world),
+  }
+}
+
+/** An I/O that may find its registration gone. */
+export function* unlessReleased(io: Op<void>): Op<void> {
+  try {
+    yield* io
+  } catch (error) {
+    if (!(error instanceof KernelError && error.code === 'ENOENT')) throw error
+  }
 }

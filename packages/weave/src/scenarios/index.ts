@@ -2,10 +2,19 @@
 // Copyright 2026 The iolayers authors
 
 import type { Scenario } from '../run/scenario.ts'
+import { d05 } from './d05-returns-before-drained.ts'
+import { f01 } from './f01-init-before-reserve.ts'
 import { h02 } from './h02-create-invalidate-window.ts'
+import { h05 } from './h05-reader-and-free.ts'
+import { h06 } from './h06-exit-while-reachable.ts'
+import { h08 } from './h08-check-then-increment.ts'
+import { h09 } from './h09-signal-before-pin.ts'
+import { h12 } from './h12-leaves-early.ts'
+import { h14 } from './h14-publish-while-closing.ts'
+import { r06 } from './r06-several-first-maps.ts'
 
 /** Every scenario, in the order of the hazards. */
-export const scenarios: readonly Scenario[] = [h02]
+export const scenarios: readonly Scenario[] = [h02, h05, h06, h08, h09, h12, h14, f01, d05, r06]
 
 export { canary } from './canary.ts'
 export { type Hazard, hazards } from './hazards.ts'
