@@ -3,7 +3,7 @@
 
 import type { Disk, DmabufTokenFactory } from '@iolayers/block-core'
 import type { Device } from '@iolayers/dma-mapping'
-import { assert, Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import { Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import type { InterruptSink, RegisterBar } from '../controller/contracts.ts'
 import { CtrlState } from './ctrl/ctrl-state.ts'
 import type { IdentifyController } from './ctrl/identify.ts'
@@ -46,8 +46,8 @@ export interface NvmeHost {
   readonly controller: IdentifyController | null
   /**
    * Waits for what is in flight, deletes the queues, shuts the controller down, and gives all memory back. Registered
-   * buffers have to be released by whoever registered them, before. Idempotent. Throws KernelError when the controller does not shut down;
-   * everything is given back then too.
+   * buffers lose the device, if they are not released before. Idempotent. Throws KernelError EBUSY during `probe`, and when the controller does not shut
+   * down; everything is given back then too.
    */
   shutdown(): Op<void>
   /**
@@ -57,7 +57,7 @@ export interface NvmeHost {
   reset(): Op<void>
   /**
    * The controller goes away, or is gone. Requests that it has end with IOERR, new ones too; registered buffers lose the device and stay
-   * registered until they are released. Gives all memory back. Idempotent. Not during `probe`.
+   * registered until they are released. Gives all memory back. Idempotent. Throws KernelError EBUSY during `probe`.
    */
   remove(): Op<void>
   readonly state: CtrlState
@@ -71,6 +71,7 @@ class PciHost implements NvmeHost {
   /** All is given back. */
   readonly #ended: Completion
   #probed: boolean
+  #probing: boolean
   #ending: boolean
 
   constructor(components: NvmeHostComponents, settings: HostSettings) {
@@ -80,6 +81,7 @@ class PciHost implements NvmeHost {
     this.#recovery = new this.#dev.parts.recovery(this.#dev, this.#disable)
     this.#ended = new Completion(kernel.scheduler, `end of ${this.#dev.name}`)
     this.#probed = false
+    this.#probing = false
     this.#ending = false
   }
 
@@ -107,13 +109,15 @@ class PciHost implements NvmeHost {
   *probe(): Op<void> {
     if (this.#probed) throw new KernelError('EBUSY', 'nvme host: probed before')
     this.#probed = true
+    this.#probing = true
     try {
       yield* probeController(this.#dev, this.#recovery)
     } catch (error) {
       this.#ending = true
-      this.#dev.state.change(CtrlState.DELETING)
-      yield* this.#end(false)
+      yield* this.#remove()
       throw error
+    } finally {
+      this.#probing = false
     }
   }
 
@@ -124,16 +128,24 @@ class PciHost implements NvmeHost {
   /** @see drivers/nvme/host/pci.c nvme_shutdown */
   *shutdown(): Op<void> {
     if (!(yield* this.#beginEnd())) return
-    for (const disk of this.disks) yield* disk.destroy()
+    const { disks, state, registrations } = this.#dev
+    for (const disk of disks) yield* disk.destroy()
     yield* this.#recovery.settle()
-    this.#dev.state.change(CtrlState.DELETING)
-    const failure = yield* this.#end(true)
+    state.change(CtrlState.DELETING)
+    yield* this.#recovery.stop()
+    registrations.deviceRemoved()
+    const failure = yield* this.#disable.run(true)
+    yield* registrations.detachDevice()
+    this.#free()
     if (failure !== null) throw failure
   }
 
-  /** @see drivers/nvme/host/pci.c nvme_remove */
   *remove(): Op<void> {
-    if (!(yield* this.#beginEnd())) return
+    if (yield* this.#beginEnd()) yield* this.#remove()
+  }
+
+  /** @see drivers/nvme/host/pci.c nvme_remove */
+  *#remove(): Op<void> {
     const { state, regs, io, disks, registrations, parts } = this.#dev
     state.change(CtrlState.DELETING)
     if (regs.gone) state.change(CtrlState.DEAD)
@@ -146,26 +158,14 @@ class PciHost implements NvmeHost {
 
   /** False: there is nothing to end, or somebody else does it, and has by now. */
   *#beginEnd(): Op<boolean> {
+    if (this.#probing) throw new KernelError('EBUSY', 'nvme host: still being probed')
     if (!this.#probed) return false
     if (this.#ending) {
       yield* this.#ended.wait()
       return false
     }
-    assert(this.state !== CtrlState.NEW, 'nvme host: taken down while it is probed')
     this.#ending = true
     return true
-  }
-
-  /** The controller is stopped even where it failed to, as it says then. No request is on its way. */
-  *#end(shutdown: boolean): Op<KernelError | null> {
-    const { disks, registrations } = this.#dev
-    yield* this.#recovery.stop()
-    registrations.deviceRemoved()
-    for (const disk of disks) yield* disk.destroy()
-    const failure = yield* this.#disable.run(shutdown)
-    yield* registrations.detachDevice()
-    this.#free()
-    return failure
   }
 
   #free(): void {

@@ -360,6 +360,48 @@ describe('nvme host: removal', () => {
     expectNothingLeft(rig)
   })
 
+  it.each(['remove', 'shutdown'] as const)('not while it is probed: %s', (how) => {
+    const rig = makeRig()
+    const probing = rig.scheduler.spawn('probe', rig.host.probe())
+    const end = function* (): Op<void> {
+      while (rig.host.state === 'new') yield* yieldNow(rig.scheduler)
+      yield* rig.host[how]()
+    }
+    expect(() => rig.scheduler.runSync('end', end())).toThrow(/still being probed/)
+    rig.scheduler.runSync('join', joinTask(rig.scheduler, probing))
+    finish(rig)
+  })
+
+  it('a probe that fails with a disk in use takes it down, too', () => {
+    const namespaces = [1, 2].map((nsid) => ({ nsid, blocks: 64 }))
+    const rig = makeRig({ twin: { namespaces }, host: { adminTimeoutNs: 1e9 } })
+    const probe = function* (): Op<void> {
+      yield* rig.host.probe()
+    }
+    let identified = 0
+    rig.twin.judge = (command) => {
+      if (isIo(command)) return 'drop'
+      const { opcode, nsid } = command
+      if (opcode === 0x06 && nsid === 2) identified++
+      return identified > 0 ? 'drop' : 'run'
+    }
+    const user = function* (): Op<BlkStatus> {
+      while (rig.host.disks.length === 0) yield* yieldNow(rig.scheduler)
+      const [disk] = rig.host.disks
+      if (disk === undefined) throw new Error('no disk')
+      const map = contiguousMap(rig, 1)
+      const io = dmabufIo(rig, map, 0, 512, { op: ReqOp.READ })
+      yield* disk.submitBioWait(io.bio, null)
+      const status = yield* io.wait()
+      map.destroy()
+      return status
+    }
+    const using = rig.scheduler.spawn('user', user())
+    expect(() => rig.scheduler.runSync('probe', probe())).toThrow(/no completion within/)
+    expect(rig.scheduler.runSync('join', joinTask(rig.scheduler, using))).toBe(BlkStatus.IOERR)
+    expectNothingLeft(rig)
+  })
+
   it('of a host that was never probed does nothing', () => {
     const rig = makeRig()
     rig.scheduler.runSync('remove', rig.host.remove())
