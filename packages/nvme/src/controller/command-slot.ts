@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type StoreCompletion, StoreIo } from './contracts.ts'
+import { type DmaGate, type StoreCompletion, StoreIo } from './contracts.ts'
 import type { SubmissionQueue } from './queues.ts'
 
 /** A command between fetch and completion. Made with the controller and used again. */
@@ -19,8 +19,8 @@ export class CommandSlot {
   nsid = 0
   next: CommandSlot | null = null
 
-  constructor(index: number, completion: StoreCompletion) {
-    this.io = new StoreIo(index, completion)
+  constructor(index: number, completion: StoreCompletion, gate: DmaGate) {
+    this.io = new StoreIo(index, completion, gate)
   }
 }
 
@@ -30,9 +30,9 @@ export class SlotPool {
   #free: CommandSlot | null = null
   outstanding = 0
 
-  constructor(count: number, completion: StoreCompletion) {
+  constructor(count: number, completion: StoreCompletion, gate: DmaGate) {
     for (let index = 0; index < count; index++) {
-      const slot = new CommandSlot(index, completion)
+      const slot = new CommandSlot(index, completion, gate)
       slot.next = this.#free
       this.#free = slot
       this.slots.push(slot)

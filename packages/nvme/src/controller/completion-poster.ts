@@ -50,7 +50,8 @@ export class CompletionPoster {
 
   /** One interrupt for each queue that has news; a queue whose vector is masked keeps its news until it is not. */
   interrupt(cqs: readonly (CompletionQueue | null)[]): void {
-    if (!this.#anyDirty) return
+    // An interrupt is a write to memory too: with bus mastering off there is none. @see PCI Express Base, Bus Master Enable
+    if (!this.#anyDirty || !this.#bus.enabled) return
     this.#anyDirty = false
     for (const cq of cqs) {
       if (cq === null || !cq.dirty) continue

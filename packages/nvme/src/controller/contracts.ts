@@ -26,6 +26,11 @@ export interface StoreCompletion {
   storeDone(io: StoreIo, status: number): void
 }
 
+/** Whether a device can reach memory right now. */
+export interface DmaGate {
+  readonly enabled: boolean
+}
+
 /**
  * One I/O for a store: where on the medium, and which bytes of memory, in order. Owned by the controller and used again; its arrays
  * only grow. The store may look at it until it calls `completion.storeDone`.
@@ -43,10 +48,20 @@ export class StoreIo {
   /** Byte offsets in the bytes of each side. */
   readonly offsets: number[] = []
   readonly lengths: number[] = []
+  readonly #gate: DmaGate | null
 
-  constructor(index: number, completion: StoreCompletion) {
+  constructor(index: number, completion: StoreCompletion, gate: DmaGate | null = null) {
     this.index = index
     this.completion = completion
+    this.#gate = gate
+  }
+
+  /**
+   * Whether the memory of the ranges may still be touched. A store that moves bytes later than in `submit` asks before each move, and ends
+   * the I/O with Data Transfer Error when not: bus mastering went off, or the device was pulled out.
+   */
+  get reachable(): boolean {
+    return this.#gate === null || this.#gate.enabled
   }
 
   /** Adds a range, or lengthens the last one when it goes on there. */
@@ -75,6 +90,19 @@ export interface NamespaceStore {
   submit(io: StoreIo): void
   /** Returns when nothing is in flight and what it held is given back. Idempotent. */
   close(): Op<void>
+}
+
+/** What a store may be able to do besides: let go of an I/O. Probed when a namespace is added. */
+export interface CancellableStore extends NamespaceStore {
+  /**
+   * Ends an I/O there and then: not one more byte of it moves, and its completion is not told. Bytes that moved before stay moved. False for
+   * an I/O that it does not have, or cannot stop: that one goes on. Atomic.
+   */
+  cancel(io: StoreIo): boolean
+}
+
+export function isCancellable(store: NamespaceStore): store is CancellableStore {
+  return 'cancel' in store && typeof store.cancel === 'function'
 }
 
 export interface NamespaceInit {

@@ -2,6 +2,8 @@
 // Copyright 2026 The iolayers authors
 
 export {
+  type CancellableStore,
+  type DmaGate,
   type InterruptSink,
   type NamespaceInit,
   type NamespaceStore,

@@ -2,11 +2,18 @@
 // Copyright 2026 The iolayers authors
 
 import { KernelError } from '@iolayers/kernel'
-import type { NamespaceInit, NamespaceStore } from './contracts.ts'
+import {
+  type CancellableStore,
+  isCancellable,
+  type NamespaceInit,
+  type NamespaceStore,
+} from './contracts.ts'
 
 /** What the command handlers see of a namespace. */
 export interface Namespace {
   readonly store: NamespaceStore
+  /** The store again, if it can let go of an I/O. */
+  readonly cancellable: CancellableStore | null
   readonly blockBytes: number
   readonly blockShift: number
   readonly blocks: number
@@ -28,5 +35,7 @@ export function makeNamespace(init: NamespaceInit): Namespace {
       accepted: `at least ${blockBytes}`,
     })
   }
-  return { store: init.store, blockBytes, blockShift: Math.log2(blockBytes), blocks }
+  const { store } = init
+  const cancellable = isCancellable(store) ? store : null
+  return { store, cancellable, blockBytes, blockShift: Math.log2(blockBytes), blocks }
 }

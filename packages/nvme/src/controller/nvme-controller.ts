@@ -4,7 +4,7 @@
 // The controller: registers, doorbells, and the work that they cause. A register access only notes what was asked and queues
 // work; commands are fetched, run and completed, and interrupts raised, when the scheduler runs that work.
 //
-//   disabled --CC.EN=1--> (enabling) --> ready --CC.EN=0--> (resetting: waits for what is at the stores) --> disabled
+//   disabled --CC.EN=1--> (enabling) --> ready --CC.EN=0--> (resetting: cuts off what is at the stores, or waits for it) --> disabled
 //                              |            |--CC.SHN-----> shut down (CSTS.SHST 10b); CC.EN=0 leads back
 //                              +--bad queues or a fault on the bus--> fatal (CSTS.CFS)
 
@@ -99,6 +99,7 @@ export class Controller implements NvmeController, StoreCompletion {
     this.#slots = new SlotPool(
       Math.min(pairs * this.queueEntriesMax, 2048) + ASYNC_EVENTS_MAX + 32,
       this,
+      bus,
     )
     this.#work = new DeferredCall('nvme controller', () => this.#run())
     this.bar = new ControllerRegisters(
@@ -253,7 +254,10 @@ export class Controller implements NvmeController, StoreCompletion {
 
   #stateChanges(): void {
     const { bar } = this
-    if (bar.wantsReset) this.#forgetQueues()
+    if (bar.wantsReset) {
+      this.#forgetQueues()
+      this.#cutOff()
+    }
     // Ready goes away, and a shutdown is complete, only when no store can touch host memory any more.
     const still = this.outstanding === 0
     if (bar.wantsReset && still) {
@@ -298,6 +302,18 @@ export class Controller implements NvmeController, StoreCompletion {
       this.#dropBacklog(sq.cq)
     }
     this.#poster.forget()
+  }
+
+  /**
+   * Takes from the stores what they can let go of: it moves nothing any more. What they cannot (a file, with a system call under way) ends
+   * there, and is waited for. Called when the queues are forgotten, so that whoever still has a queue is at a store.
+   */
+  #cutOff(): void {
+    for (const slot of this.#slots.slots) {
+      if (slot.sq === null) continue
+      const store = this.namespaces.get(slot.nsid)?.cancellable ?? null
+      if (store?.cancel(slot.io)) this.#slots.give(slot)
+    }
   }
 
   #dropBacklog(cq: CompletionQueue): void {

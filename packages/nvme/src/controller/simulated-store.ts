@@ -13,7 +13,7 @@ import {
   WaitQueue,
 } from '@iolayers/kernel'
 import { STATUS_DNR, Status } from '../spec/index.ts'
-import { type NamespaceStore, type StoreIo, StoreOp } from './contracts.ts'
+import { type CancellableStore, type StoreIo, StoreOp } from './contracts.ts'
 
 export interface SimulatedStoreInit {
   readonly sizeBytes: number
@@ -21,13 +21,22 @@ export interface SimulatedStoreInit {
   readonly stepBytes?: number
 }
 
-export interface SimulatedStore extends NamespaceStore {
+export interface SimulatedStore extends CancellableStore {
   /** The bytes of the medium, for whoever fills or checks it from outside. */
   readonly bytes: Uint8Array
   /** The medium ends here now: what is read beyond it fails, as from a file that shrank. */
   shrinkTo(sizeBytes: number): void
   /** Nothing can be written from here on, as on a full disk. */
   fillUpAt(offsetBytes: number): void
+  /**
+   * From here on, an I/O that matches is parked where it stands, before its next step: once `afterBytes` of it have moved, 0 by default.
+   * As a device that lost a command, or hangs in the middle of one. Without a match, every I/O is.
+   */
+  hold(match?: (io: StoreIo) => boolean, afterBytes?: number): void
+  /** Parks no more, and lets what is parked go on; how many that were. */
+  releaseHeld(): number
+  /** I/Os parked now. */
+  readonly held: number
 }
 
 /** Throws EINVAL for a size or a step that is not positive. */
@@ -48,6 +57,9 @@ class Store implements SimulatedStore {
   readonly #kernel: Kernel
   readonly #transfers: Transfer[] = []
   readonly #idle: WaitQueue
+  readonly #parked: Transfer[] = []
+  #match: ((io: StoreIo) => boolean) | null = null
+  #holdAfterBytes = 0
   #inFlight = 0
   #closed = false
 
@@ -69,6 +81,38 @@ class Store implements SimulatedStore {
     this.writableBytes = offsetBytes
   }
 
+  get held(): number {
+    return this.#parked.length
+  }
+
+  hold(match: (io: StoreIo) => boolean = everything, afterBytes = 0): void {
+    this.#match = match
+    this.#holdAfterBytes = afterBytes
+  }
+
+  releaseHeld(): number {
+    this.#match = null
+    const parked = this.#parked.splice(0)
+    for (const transfer of parked) transfer.goOn()
+    return parked.length
+  }
+
+  /** Whether the step has to wait for {@link releaseHeld}. */
+  parks(transfer: Transfer, io: StoreIo, doneBytes: number): boolean {
+    if (this.#match === null || doneBytes < this.#holdAfterBytes || !this.#match(io)) return false
+    this.#parked.push(transfer)
+    return true
+  }
+
+  cancel(io: StoreIo): boolean {
+    const transfer = this.#transfers[io.index]
+    if (transfer === undefined || !transfer.drop(io)) return false
+    const at = this.#parked.indexOf(transfer)
+    if (at >= 0) this.#parked.splice(at, 1)
+    this.#ended()
+    return true
+  }
+
   submit(io: StoreIo): void {
     assert(!this.#closed, 'I/O on a simulated store that was closed')
     this.#inFlight++
@@ -81,8 +125,12 @@ class Store implements SimulatedStore {
   }
 
   done(io: StoreIo, status: number): void {
-    this.#inFlight--
     io.completion.storeDone(io, status)
+    this.#ended()
+  }
+
+  #ended(): void {
+    this.#inFlight--
     if (this.#inFlight === 0) this.#idle.wakeUpAll()
   }
 
@@ -116,9 +164,21 @@ class Transfer {
     this.#kernel.scheduler.queue(this.#step)
   }
 
+  goOn(): void {
+    this.#kernel.scheduler.queue(this.#step)
+  }
+
+  /** True when the I/O was here; its step finds nothing to do. */
+  drop(io: StoreIo): boolean {
+    if (this.#io !== io) return false
+    this.#io = null
+    return true
+  }
+
   #run(): void {
     const io = this.#io
-    assert(io !== null, 'a simulated I/O ended twice')
+    // Cancelled after the step was queued.
+    if (io === null || this.#store.parks(this, io, this.#doneBytes)) return
     const status = io.op === StoreOp.FLUSH ? Status.SUCCESS : this.#move(io)
     if (status === Status.SUCCESS && io.op !== StoreOp.FLUSH && this.#doneBytes < io.lengthBytes) {
       this.#kernel.scheduler.queue(this.#step)
@@ -130,6 +190,7 @@ class Transfer {
 
   /** One step: up to `stepBytes`, over as many ranges as they are in. */
   #move(io: StoreIo): number {
+    if (!io.reachable) return Status.DATA_TRANSFER_ERROR
     const store = this.#store
     let budget = store.stepBytes
     while (budget > 0 && this.#range < io.count) {
@@ -167,6 +228,10 @@ class Transfer {
     store.lastError = new KernelError('ENOSPC', `writing at ${position}: the medium is full`)
     return Status.CAPACITY_EXCEEDED | STATUS_DNR
   }
+}
+
+function everything(): boolean {
+  return true
 }
 
 function positive(name: string, value: number): number {

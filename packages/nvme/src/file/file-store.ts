@@ -194,6 +194,10 @@ class Transfer {
   }
 
   #issue(io: StoreIo): void {
+    if (!io.reachable) {
+      this.#finish(io, Status.DATA_TRANSFER_ERROR)
+      return
+    }
     const batch = this.#batch
     batch.length = 0
     this.#askedBytes = 0
@@ -259,6 +263,10 @@ class Transfer {
     }
     if (this.#doneBytes < this.#store.expectedBytes(io.offsetBytes, io.lengthBytes)) {
       this.#finish(io, this.#store.shrank(io, io.offsetBytes + this.#doneBytes))
+      return
+    }
+    if (!io.reachable) {
+      this.#finish(io, Status.DATA_TRANSFER_ERROR)
       return
     }
     this.#zeroRest(io)
