@@ -31,6 +31,28 @@ export function* readBlocks(user: BioUser, nth = 0): Op<void> {
   yield* user.io({ op: 'read', lba: nth * 2, blocks: 2 })
 }
 
+/** One read of one block. */
+export function* readBlock(user: BioUser, lba: number): Op<void> {
+  yield* user.io({ op: 'read', lba, blocks: 1 })
+}
+
+/** Reads of two blocks each, over the end of a page whose neighbour is elsewhere: two segments, and so a list of descriptors. */
+export function* readsOverPages(
+  weave: Weave,
+  reads: number,
+  stackInit: Omit<StackInit, 'policy'> = {},
+): Op<Race> {
+  const world = yield* oneBuffer(weave, stackInit, { pages: 3, scattered: true })
+  const actors: Record<string, Op<void>> = {}
+  for (let nth = 0; nth < reads; nth++) actors[`submitter ${nth}`] = readOverPage(world.user, nth)
+  return { actors, finish: () => giveBack(world) }
+}
+
+function* readOverPage(user: BioUser, nth: number): Op<void> {
+  const bufferOffsetBytes = 4096 * (1 + nth) - 512
+  yield* user.io({ op: 'read', lba: nth * 2, blocks: 2, bufferOffsetBytes })
+}
+
 /** Gives back what `oneBuffer` made. */
 export function* giveBack({ user, exporter }: OneBuffer): Op<void> {
   yield* user.release()

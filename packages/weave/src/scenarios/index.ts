@@ -4,6 +4,9 @@
 import type { Scenario } from '../run/scenario.ts'
 import { d05 } from './d05-returns-before-drained.ts'
 import { f01 } from './f01-init-before-reserve.ts'
+import { f09 } from './f09-shared-context.ts'
+import { f12 } from './f12-no-slot.ts'
+import { h01 } from './h01-batch-forgets.ts'
 import { h02 } from './h02-create-invalidate-window.ts'
 import { h05 } from './h05-reader-and-free.ts'
 import { h06 } from './h06-exit-while-reachable.ts'
@@ -11,10 +14,36 @@ import { h08 } from './h08-check-then-increment.ts'
 import { h09 } from './h09-signal-before-pin.ts'
 import { h12 } from './h12-leaves-early.ts'
 import { h14 } from './h14-publish-while-closing.ts'
+import { p04 } from './p04-base-and-offset.ts'
+import { r03 } from './r03-every-refusal-a-retry.ts'
+import { r04 } from './r04-takes-twice.ts'
 import { r06 } from './r06-several-first-maps.ts'
+import { s04 } from './s04-frees-by-flag.ts'
+import { s05 } from './s05-whole-page-sync.ts'
+import { s06 } from './s06-one-way-sync.ts'
 
 /** Every scenario, in the order of the hazards. */
-export const scenarios: readonly Scenario[] = [h02, h05, h06, h08, h09, h12, h14, f01, d05, r06]
+export const scenarios: readonly Scenario[] = [
+  h01,
+  h02,
+  h05,
+  h06,
+  h08,
+  h09,
+  h12,
+  h14,
+  f01,
+  f09,
+  f12,
+  d05,
+  r03,
+  r04,
+  r06,
+  s04,
+  s05,
+  s06,
+  p04,
+]
 
 export { canary } from './canary.ts'
 export { type Hazard, hazards } from './hazards.ts'

@@ -76,6 +76,8 @@ export interface StackInit {
   /** How long making a map waits for the exporter's fences. */
   readonly mapTimeoutNs?: number
   readonly maxRetries?: number
+  /** No memory for the slot of a fence: true where there is none. */
+  readonly failReserveFences?: () => boolean
 }
 
 const DOORBELL_SQ = 0x1008
@@ -125,7 +127,10 @@ export class Stack {
       { kernel, memory: this.memory, iommu: this.iommu },
       { name: 'nvme0', iommuMode, coherent: init.coherent ?? true },
     )
-    this.core = createDmaBufCore({ kernel })
+    this.core = createDmaBufCore(
+      { kernel },
+      init.failReserveFences && { failReserveFences: init.failReserveFences },
+    )
     this.tokens = createDmabufTokenFactory(
       { kernel, fences: this.core, ...(parts.tokens && { parts: parts.tokens }) },
       {
