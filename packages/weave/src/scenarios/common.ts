@@ -53,6 +53,21 @@ function* readOverPage(user: BioUser, nth: number): Op<void> {
   yield* user.io({ op: 'read', lba: nth * 2, blocks: 2, bufferOffsetBytes })
 }
 
+/** A first read, which makes the map, beside the removal of the device: ENODEV where that comes first. */
+export function* mapAndRemove(weave: Weave): Op<Race> {
+  const world = yield* oneBuffer(weave, {}, { slowMap: true })
+  const { user } = world
+  return {
+    actors: {
+      submitter: unless('ENODEV', readBlocks(user)),
+      removal: (function* () {
+        user.token.deviceRemoved()
+      })(),
+    },
+    finish: () => giveBack(world),
+  }
+}
+
 /** Gives back what `oneBuffer` made. */
 export function* giveBack({ user, exporter }: OneBuffer): Op<void> {
   yield* user.release()
@@ -85,16 +100,16 @@ export function* readAndRelease(weave: Weave): Op<Race> {
   const world = yield* oneBuffer(weave)
   const { user } = world
   return {
-    actors: { submitter: unlessReleased(readBlocks(user)), unregister: user.release() },
+    actors: { submitter: unless('ENOENT', readBlocks(user)), unregister: user.release() },
     finish: () => giveBack(world),
   }
 }
 
-/** An I/O that may find its registration gone. */
-export function* unlessReleased(io: Op<void>): Op<void> {
+/** An I/O that may end with an error. */
+export function* unless(code: string, io: Op<void>): Op<void> {
   try {
     yield* io
   } catch (error) {
-    if (!(error instanceof KernelError && error.code === 'ENOENT')) throw error
+    if (!(error instanceof KernelError && error.code === code)) throw error
   }
 }

@@ -8,11 +8,15 @@ import { f09 } from './f09-shared-context.ts'
 import { f12 } from './f12-no-slot.ts'
 import { h01 } from './h01-batch-forgets.ts'
 import { h02 } from './h02-create-invalidate-window.ts'
+import { h03 } from './h03-failed-map-leaks.ts'
+import { h04 } from './h04-error-holds-lock.ts'
 import { h05 } from './h05-reader-and-free.ts'
 import { h06 } from './h06-exit-while-reachable.ts'
 import { h08 } from './h08-check-then-increment.ts'
 import { h09 } from './h09-signal-before-pin.ts'
+import { h10 } from './h10-one-work-item.ts'
 import { h12 } from './h12-leaves-early.ts'
+import { h13 } from './h13-failed-attach-leaks.ts'
 import { h14 } from './h14-publish-while-closing.ts'
 import { p04 } from './p04-base-and-offset.ts'
 import { r03 } from './r03-every-refusal-a-retry.ts'
@@ -26,11 +30,15 @@ import { s06 } from './s06-one-way-sync.ts'
 export const scenarios: readonly Scenario[] = [
   h01,
   h02,
+  h03,
+  h04,
   h05,
   h06,
   h08,
   h09,
+  h10,
   h12,
+  h13,
   h14,
   f01,
   f09,

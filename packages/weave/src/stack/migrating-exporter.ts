@@ -12,7 +12,7 @@ import {
   DmaResvUsage,
 } from '@iolayers/dma-buf'
 import { DmaAttrs, type DmaDirection, SgTable } from '@iolayers/dma-mapping'
-import { assert, DeferredCall, type Kernel, KernelError, type Op } from '@iolayers/kernel'
+import { assert, DeferredCall, type Kernel, KernelError, type Op, yieldNow } from '@iolayers/kernel'
 import type { PageLedger } from './page-ledger.ts'
 
 const PAGE_SIZE = 4096
@@ -26,6 +26,10 @@ export interface MigratingExporterInit {
   readonly asyncCopy?: boolean
   /** How long a move waits for the DMA of importers before it gives up with ETIME; 30 s by default. */
   readonly timeoutNs?: number
+  /** Mapping lets others run, as one that has to bring pages in. False by default. */
+  readonly slowMap?: boolean
+  /** No device is taken: EOPNOTSUPP. False by default. */
+  readonly refusesDevices?: boolean
 }
 
 /** One buffer, and the moves of its pages. */
@@ -55,6 +59,10 @@ export class MigratingExporter {
     this.#frames = this.#takePages()
     this.dmabuf = core.export({
       ops: {
+        attach: () => {
+          if (init.refusesDevices !== true) return
+          throw new KernelError('EOPNOTSUPP', 'the exporter takes no devices')
+        },
         mapDmaBuf: (attachment, direction) => this.#map(attachment, direction),
         unmapDmaBuf: unmap,
         release: () => {},
@@ -135,6 +143,7 @@ export class MigratingExporter {
   }
 
   *#map(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
+    if (this.#init.slowMap === true) yield* yieldNow(this.#kernel.scheduler)
     const table = new SgTable(this.#frames.length)
     for (const frame of this.#frames) table.append(frame, 0, PAGE_SIZE)
     attachment.device.dma.mapSgtable(table, direction, DmaAttrs.SKIP_CPU_SYNC)

@@ -4,16 +4,36 @@
 import { describe, it } from 'vitest'
 import { d05 } from '../../src/scenarios/d05-returns-before-drained.ts'
 import { f01 } from '../../src/scenarios/f01-init-before-reserve.ts'
+import { h03 } from '../../src/scenarios/h03-failed-map-leaks.ts'
+import { h04 } from '../../src/scenarios/h04-error-holds-lock.ts'
 import { h05 } from '../../src/scenarios/h05-reader-and-free.ts'
 import { h06 } from '../../src/scenarios/h06-exit-while-reachable.ts'
 import { h08 } from '../../src/scenarios/h08-check-then-increment.ts'
 import { h09 } from '../../src/scenarios/h09-signal-before-pin.ts'
+import { h10 } from '../../src/scenarios/h10-one-work-item.ts'
 import { h12 } from '../../src/scenarios/h12-leaves-early.ts'
+import { h13 } from '../../src/scenarios/h13-failed-attach-leaks.ts'
 import { h14 } from '../../src/scenarios/h14-publish-while-closing.ts'
 import { r06 } from '../../src/scenarios/r06-several-first-maps.ts'
 import { expectScenario } from './expect-scenario.ts'
 
 describe('scenarios of the life of maps', () => {
+  it('H3: the mutant leaves a mapping behind; ours does not', () => {
+    expectScenario(h03, 'assertion')
+  })
+
+  it('H4: the mutant keeps the lock; ours does not', () => {
+    expectScenario(h04, 'held-at-end')
+  })
+
+  it('H10: the mutant loses the unmapping of a map; ours does not', () => {
+    expectScenario(h10, 'error')
+  })
+
+  it('H13: the mutant keeps a buffer that it was refused; ours does not', () => {
+    expectScenario(h13, 'leak')
+  })
+
   it('H5: the mutant frees a map under a lookup; ours does not', () => {
     expectScenario(h05, 'use-after-free')
   })
