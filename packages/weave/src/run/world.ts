@@ -18,6 +18,8 @@ import type { WeaveStrategy } from '../search/contracts.ts'
 import { type DesignParts, Stack, type StackInit } from '../stack/stack.ts'
 
 const STEPS_MAX = 5_000
+/** Of the shared work queues: few, so that they can all be busy. */
+const WORKERS = 2
 
 /** Chooses first come, first served, and nobody in plain code, but for the race itself. */
 export class PhasedStrategy implements Strategy {
@@ -64,7 +66,10 @@ export class World {
         stepEnded: (item) => this.observer?.stepEnded(item),
       },
     })
-    this.kernel = createKernel({ scheduler: this.scheduler }, { checked: true, stackTraces: false })
+    this.kernel = createKernel(
+      { scheduler: this.scheduler },
+      { checked: true, stackTraces: false, workers: WORKERS },
+    )
   }
 
   /** The n-th call of a run gives the stack of the n-th call of every run. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { DmaResvUsage, MAX_SCHEDULE_TIMEOUT } from '@iolayers/dma-buf'
 import { KernelError, type Op } from '@iolayers/kernel'
 import type { Race } from '../run/scenario.ts'
 import type { Weave } from '../run/weave.ts'
@@ -112,4 +113,19 @@ export function* unless(code: string, io: Op<void>): Op<void> {
   } catch (error) {
     if (!(error instanceof KernelError && error.code === code)) throw error
   }
+}
+
+/** An exporter that tells its importers, and lets go of the lock at once: what moves the pages comes later. */
+export function* invalidate({ dmabuf }: MigratingExporter): Op<void> {
+  yield* dmabuf.resv.lock(null)
+  try {
+    yield* dmabuf.invalidateMappings()
+  } finally {
+    dmabuf.resv.unlock()
+  }
+}
+
+/** Who wants memory of an exporter: waits for the last DMA on it, as reclaim does, for as long as it takes. */
+export function* reclaim({ dmabuf }: MigratingExporter): Op<void> {
+  yield* dmabuf.resv.waitTimeout(DmaResvUsage.BOOKKEEP, false, MAX_SCHEDULE_TIMEOUT)
 }

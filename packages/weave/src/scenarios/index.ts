@@ -2,8 +2,17 @@
 // Copyright 2026 The iolayers authors
 
 import type { Scenario } from '../run/scenario.ts'
+import { d01 } from './d01-parked-request.ts'
+import { d02 } from './d02-user-in-ioctl.ts'
 import { d05 } from './d05-returns-before-drained.ts'
 import { f01 } from './f01-init-before-reserve.ts'
+import { f02 } from './f02-reclaim-cycle.ts'
+import { f03 } from './f03-starved-signal.ts'
+import { f04 } from './f04-user-task-drops.ts'
+import { f05 } from './f05-waits-for-all.ts'
+import { f06 } from './f06-signal-after-unmap.ts'
+import { f07 } from './f07-write-class.ts'
+import { f08 } from './f08-zero-timeout.ts'
 import { f09 } from './f09-shared-context.ts'
 import { f12 } from './f12-no-slot.ts'
 import { h01 } from './h01-batch-forgets.ts'
@@ -41,8 +50,17 @@ export const scenarios: readonly Scenario[] = [
   h13,
   h14,
   f01,
+  f02,
+  f03,
+  f04,
+  f05,
+  f06,
+  f07,
+  f08,
   f09,
   f12,
+  d01,
+  d02,
   d05,
   r03,
   r04,
