@@ -9,6 +9,7 @@ export default defineConfig({
     'src/host/index.ts',
     'src/controller/index.ts',
     'src/file/index.ts',
+    'src/faults/index.ts',
     'src/parts.ts',
   ],
   format: ['esm'],

@@ -25,6 +25,7 @@ import {
   type NvmeController,
   type NvmeControllerInit,
 } from '../src/controller/index.ts'
+import { createFaults, type Faults } from '../src/faults/index.ts'
 import {
   AdminOpcode,
   Cc,
@@ -82,6 +83,8 @@ export interface ReadyInit extends RawInit {
 export interface RawInit extends NvmeControllerInit {
   readonly seed?: number
   readonly ramBytes?: number
+  /** Whether the controller has faults at all. */
+  readonly withFaults?: boolean
 }
 
 const PAGE_ORDER_MAX = 6
@@ -92,6 +95,8 @@ export class RawDriver {
   readonly memory: PhysicalMemory
   readonly device: Device
   readonly controller: NvmeController
+  /** Given to the controller only when it was asked for. */
+  readonly faults: Faults
   readonly raised: number[] = []
   /** Set while a register is being accessed: an interrupt then is a fault of the controller. */
   #inRegister = false
@@ -110,7 +115,12 @@ export class RawDriver {
       { name: 'nvme0', iommuMode: 'passthrough' },
     )
     this.device.bus.enabled = true
-    this.controller = createNvmeController({ kernel: this.kernel, bus: this.device.bus }, init)
+    this.faults = createFaults({ kernel: this.kernel })
+    const components = { kernel: this.kernel, bus: this.device.bus }
+    this.controller = createNvmeController(
+      init.withFaults === true ? { ...components, faults: this.faults } : components,
+      init,
+    )
     this.controller.connectInterrupts({
       raise: (vector) => {
         expect(this.#inRegister).toBe(false)

@@ -63,9 +63,7 @@ export function runAdmin(
     case AdminOpcode.GET_LOG_PAGE:
       return getLogPage(controller, slot, view, at)
     case AdminOpcode.ABORT:
-      // Bit 0 set: not aborted. Commands are too short-lived here to be caught.
-      slot.result = 1
-      return Status.SUCCESS
+      return abort(controller, slot, view, at)
     case AdminOpcode.ASYNC_EVENT_REQUEST:
       return controller.holdAsyncEvent(slot)
     default:
@@ -93,7 +91,7 @@ function identifyData(
 ): Uint8Array | number {
   switch (cns) {
     case Cns.CONTROLLER:
-      return identifyController(controller.identity)
+      return identifyController(controller.toldIdentity)
     case Cns.CSI_CONTROLLER:
       // Limits of commands of the NVM command set that are not there: all zero.
       return csi === CSI_NVM ? new Uint8Array(IDENTIFY_BYTES) : INVALID_FIELD
@@ -133,7 +131,7 @@ function createCq(controller: Controller, view: DataView, at: number): number {
   const flags = view.getUint16(at + SqeOffset.CDW11, true)
   const vector = view.getUint16(at + SqeOffset.CDW11 + 2, true)
   const baseAddr = getUint64(view, at + SqeOffset.PRP1)
-  if (!controller.validQueueId(id) || controller.completionQueue(id) !== null) {
+  if (!controller.queues.validId(id) || controller.queues.cq(id) !== null) {
     return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   }
   if (entries < 2 || entries > controller.queueEntriesMax)
@@ -156,43 +154,59 @@ function createSq(controller: Controller, view: DataView, at: number): number {
   const flags = view.getUint16(at + SqeOffset.CDW11, true)
   const cqId = view.getUint16(at + SqeOffset.CDW11 + 2, true)
   const baseAddr = getUint64(view, at + SqeOffset.PRP1)
-  if (!controller.validQueueId(id) || controller.submissionQueue(id) !== null) {
+  if (!controller.queues.validId(id) || controller.queues.sq(id) !== null) {
     return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   }
   if (entries < 2 || entries > controller.queueEntriesMax)
     return Status.INVALID_QUEUE_SIZE | STATUS_DNR
-  if (!controller.validQueueId(cqId)) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-  const cq = controller.completionQueue(cqId)
+  if (!controller.queues.validId(cqId)) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  const cq = controller.queues.cq(cqId)
   if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
   if ((flags & 1) === 0) return INVALID_FIELD
   if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
   cq.users++
-  controller.setSubmissionQueue(id, new SubmissionQueue({ id, baseAddr, entries, cq }))
+  controller.queues.sqs[id] = new SubmissionQueue({ id, baseAddr, entries, cq })
   return Status.SUCCESS
 }
 
 /** @see NVMe Base 2.1, 5.2.3 */
 function deleteCq(controller: Controller, view: DataView, at: number): number {
   const id = view.getUint16(at + SqeOffset.CDW10, true)
-  const cq = controller.validQueueId(id) ? controller.completionQueue(id) : null
+  const cq = controller.queues.validId(id) ? controller.queues.cq(id) : null
   if (cq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR
   controller.setCompletionQueue(id, null)
   return Status.SUCCESS
 }
 
-/** Ends when the commands that were fetched from the queue have ended: from then on it does no DMA. @see NVMe Base 2.1, 5.2.4 */
+/**
+ * What can be stopped ends with Command Aborted due to SQ Deletion. The deletion ends when all commands that were fetched from the queue
+ * have ended: from then on it does no DMA. @see NVMe Base 2.1, 5.2.4
+ */
 function deleteSq(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
   const id = view.getUint16(at + SqeOffset.CDW10, true)
-  const sq = controller.validQueueId(id) ? controller.submissionQueue(id) : null
+  const sq = controller.queues.validId(id) ? controller.queues.sq(id) : null
   if (sq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-  controller.setSubmissionQueue(id, null)
+  controller.queues.sqs[id] = null
+  controller.abortQueue(sq)
   if (sq.outstanding === 0) {
     sq.cq.users--
     return Status.SUCCESS
   }
   sq.deletion = slot
   return PENDING
+}
+
+/**
+ * Bit 0 of the result is clear when the command was stopped: it moves nothing any more, and has been completed before this is. A command that
+ * is at a store cannot be; it goes on, and bit 0 is set. @see NVMe Base 2.1, 5.1.1
+ */
+function abort(controller: Controller, slot: CommandSlot, view: DataView, at: number): number {
+  if (controller.abortsHeld >= controller.identity.aborts) return Status.ABORT_LIMIT_EXCEEDED
+  const sqid = view.getUint16(at + SqeOffset.CDW10, true)
+  const commandId = view.getUint16(at + SqeOffset.CDW10 + 2, true)
+  slot.result = controller.abortCommand(sqid, commandId) ? 0 : 1
+  return Status.SUCCESS
 }
 
 /** @see NVMe Base 2.1, 5.1.25 */
@@ -209,8 +223,8 @@ function setFeatures(
   if (!controller.features.has(feature)) return INVALID_FIELD
   if (feature === FeatureId.NUMBER_OF_QUEUES) {
     if ((value & 0xffff) === 0xffff || value >>> 16 === 0xffff) return INVALID_FIELD
-    if (controller.hasIoQueues) return Status.COMMAND_SEQUENCE_ERROR | STATUS_DNR
-    slot.result = controller.queueCountFeature
+    if (controller.queues.hasIoQueues) return Status.COMMAND_SEQUENCE_ERROR | STATUS_DNR
+    slot.result = controller.queues.countFeature
     return Status.SUCCESS
   }
   if (feature === FeatureId.WRITE_ATOMICITY_NORMAL && value > 1) return INVALID_FIELD

@@ -28,6 +28,12 @@ export class AsyncEvents {
     return true
   }
 
+  /** The request with this identifier, aborted; null when there is none. */
+  remove(commandId: number): CommandSlot | null {
+    const at = this.#held.findIndex((slot) => slot.commandId === commandId)
+    return at < 0 ? null : (this.#held.splice(at, 1)[0] ?? null)
+  }
+
   /** Notes an error event. The first one stays until it is told. */
   error(info: number): void {
     if (!this.#told && this.#errorInfo < 0) this.#errorInfo = info

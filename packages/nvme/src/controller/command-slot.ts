@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { type DmaGate, type StoreCompletion, StoreIo } from './contracts.ts'
+import type { CommandFault } from './fault-hooks.ts'
 import type { SubmissionQueue } from './queues.ts'
 
 /** A command between fetch and completion. Made with the controller and used again. */
@@ -17,6 +18,8 @@ export class CommandSlot {
   status = 0
   /** Where the namespace counts, for reads and writes. */
   nsid = 0
+  /** What is wrong with it. Never set where there are no faults. */
+  fault: CommandFault | null = null
   next: CommandSlot | null = null
 
   constructor(index: number, completion: StoreCompletion, gate: DmaGate) {

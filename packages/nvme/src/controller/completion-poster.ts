@@ -7,6 +7,7 @@ import { CQE_BYTES, CqeOffset, statusField } from '../spec/index.ts'
 import type { CommandSlot, SlotPool } from './command-slot.ts'
 import type { InterruptSink } from './contracts.ts'
 import type { ControllerCounters } from './controller-counters.ts'
+import { type CommandFault, Posting } from './fault-hooks.ts'
 import type { CompletionQueue, SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
 
@@ -39,6 +40,21 @@ export class CompletionPoster {
   deliver(sq: SubmissionQueue, slot: CommandSlot): void {
     if (sq.cq.full || sq.cq.backlogFirst !== null) sq.cq.pushBacklog(slot)
     else this.#post(sq, slot)
+  }
+
+  /** The same for a command whose completion goes wrong. One that finds the queue full goes right. */
+  deliverWrong(sq: SubmissionQueue, slot: CommandSlot, fault: CommandFault): void {
+    const { cq } = sq
+    const dirty = cq.dirty
+    if (fault.posting === Posting.NONE) {
+      this.#slots.give(slot)
+      return
+    }
+    if (fault.posting === Posting.WRONG_ID) slot.commandId = fault.commandId
+    const room = !cq.full && cq.backlogFirst === null
+    if (fault.posting === Posting.TWICE && room) this.#write(sq, slot)
+    this.deliver(sq, slot)
+    if (fault.posting === Posting.NO_INTERRUPT && room) cq.dirty = dirty
   }
 
   flushBacklog(cq: CompletionQueue): void {
@@ -74,12 +90,16 @@ export class CompletionPoster {
   }
 
   #post(sq: SubmissionQueue, slot: CommandSlot): void {
+    this.#write(sq, slot)
+    this.#slots.give(slot)
+  }
+
+  #write(sq: SubmissionQueue, slot: CommandSlot): void {
     const { cq } = sq
     const range = this.#range
     const entryAddr = cq.baseAddr + cq.tail * CQE_BYTES
     if (this.#bus.translate(entryAddr, CQE_BYTES, BusAccess.WRITE, range) < CQE_BYTES) {
       this.#bar.fail()
-      this.#slots.give(slot)
       return
     }
     const { view } = range.side
@@ -95,6 +115,5 @@ export class CompletionPoster {
     cq.dirty = true
     this.#anyDirty = true
     if (this.#trace.enabled) this.#trace.emit(sq.id, slot.commandId, slot.status)
-    this.#slots.give(slot)
   }
 }

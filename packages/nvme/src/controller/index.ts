@@ -14,6 +14,16 @@ export {
   StoreOp,
 } from './contracts.ts'
 export type { NvmeController, NvmeControllerInit } from './controller-init.ts'
+export {
+  type CommandFault,
+  type CommandInfo,
+  type ControllerFaults,
+  type FaultTarget,
+  type HeldCommand,
+  HoldAt,
+  type IdentifyLies,
+  Posting,
+} from './fault-hooks.ts'
 export { createMemoryStore, type MemoryStore } from './memory-store.ts'
 export { createNvmeController } from './nvme-controller.ts'
 export {

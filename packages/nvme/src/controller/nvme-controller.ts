@@ -8,7 +8,7 @@
 //                              |            |--CC.SHN-----> shut down (CSTS.SHST 10b); CC.EN=0 leads back
 //                              +--bad queues or a fault on the bus--> fatal (CSTS.CFS)
 
-import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
+import type { BusMaster } from '@iolayers/dma-mapping'
 import {
   assert,
   assertOnce,
@@ -18,19 +18,20 @@ import {
   type Tracepoint,
 } from '@iolayers/kernel'
 import {
+  AdminOpcode,
   AsyncErrorInfo,
   ERROR_LOG_NONE,
   FUSE_MASK,
   getUint64,
   PSDT_SHIFT,
   Psdt,
-  SQE_BYTES,
   SqeOffset,
   STATUS_DNR,
   Status,
 } from '../spec/index.ts'
 import { PENDING, runAdmin } from './admin.ts'
 import { ASYNC_EVENTS_MAX, AsyncEvents } from './async-events.ts'
+import { BusGate } from './bus-gate.ts'
 import { type CommandSlot, SlotPool } from './command-slot.ts'
 import { CompletionPoster } from './completion-poster.ts'
 import type { InterruptSink, NamespaceInit, StoreCompletion, StoreIo } from './contracts.ts'
@@ -45,22 +46,31 @@ import {
 } from './controller-init.ts'
 import { DataPointer } from './data-pointer.ts'
 import { ErrorLog } from './error-log.ts'
+import { type ControllerFaults, type FaultTarget, HoldAt } from './fault-hooks.ts'
 import { FeatureTable } from './features.ts'
+import { commandInfo, copyEntry, HeldCommands } from './held-commands.ts'
 import { type ControllerIdentity, NAMESPACES_MAX } from './identify.ts'
 import { runIo } from './io-commands.ts'
 import { makeNamespace, type Namespace } from './namespace.ts'
+import { QueueTable } from './queue-table.ts'
 import { CompletionQueue, SubmissionQueue } from './queues.ts'
+import { ReadyDelay } from './ready-delay.ts'
 import { ControllerRegisters } from './registers.ts'
+import { type CommandStarter, SubmissionReader } from './submission-reader.ts'
 
-const BURST = 64
 export function createNvmeController(
-  components: { readonly kernel: Kernel; readonly bus: BusMaster },
+  components: {
+    readonly kernel: Kernel
+    readonly bus: BusMaster
+    /** What goes wrong in it; nothing by default. */
+    readonly faults?: ControllerFaults
+  },
   init: NvmeControllerInit = {},
 ): NvmeController {
-  return new Controller(components.kernel, components.bus, init)
+  return new Controller(components.kernel, components.bus, components.faults ?? null, init)
 }
 
-export class Controller implements NvmeController, StoreCompletion {
+export class Controller implements NvmeController, StoreCompletion, CommandStarter, FaultTarget {
   readonly bar: ControllerRegisters
   readonly namespaces: Map<number, Namespace> = new Map()
   readonly features: FeatureTable
@@ -68,23 +78,30 @@ export class Controller implements NvmeController, StoreCompletion {
   readonly events: AsyncEvents = new AsyncEvents()
   readonly dataPointer: DataPointer
   readonly identity: ControllerIdentity
+  readonly queues: QueueTable
   readonly queueEntriesMax: number
   readonly vectors: number
   readonly transferBytesMax: number
   readonly stats: ControllerCounters = newCounters()
   pageBytes: number = PAGE_BYTES
   readonly #kernel: Kernel
-  readonly #bus: BusMaster
-  readonly #sqs: (SubmissionQueue | null)[]
-  readonly #cqs: (CompletionQueue | null)[]
   readonly #slots: SlotPool
   readonly #work: DeferredCall
-  readonly #sqRange: BusRange = new BusRange()
+  readonly #reader: SubmissionReader
+  readonly #gate: BusGate
+  readonly #faults: ControllerFaults | null
+  readonly #held: HeldCommands = new HeldCommands(() => this.kick())
+  readonly #readyDelay: ReadyDelay
   readonly #traceCommand: Tracepoint
   readonly #poster: CompletionPoster
   #destroyed = false
 
-  constructor(kernel: Kernel, bus: BusMaster, init: NvmeControllerInit) {
+  constructor(
+    kernel: Kernel,
+    bus: BusMaster,
+    faults: ControllerFaults | null,
+    init: NvmeControllerInit,
+  ) {
     const { pairs, queueEntriesMax, transferBytesMax, identity } = controllerSettings(init)
     this.queueEntriesMax = queueEntriesMax
     this.transferBytesMax = transferBytesMax
@@ -92,14 +109,15 @@ export class Controller implements NvmeController, StoreCompletion {
     this.vectors = pairs + 1
     this.features = new FeatureTable(pairs)
     this.#kernel = kernel
-    this.#bus = bus
+    this.#gate = new BusGate(bus)
+    this.#faults = faults
+    this.#readyDelay = new ReadyDelay(kernel, () => this.kick())
     this.dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl: identity.sgl })
-    this.#sqs = new Array<SubmissionQueue | null>(pairs + 1).fill(null)
-    this.#cqs = new Array<CompletionQueue | null>(pairs + 1).fill(null)
+    this.queues = new QueueTable(pairs)
     this.#slots = new SlotPool(
       Math.min(pairs * this.queueEntriesMax, 2048) + ASYNC_EVENTS_MAX + 32,
       this,
-      bus,
+      this.#gate,
     )
     this.#work = new DeferredCall('nvme controller', () => this.#run())
     this.bar = new ControllerRegisters(
@@ -114,6 +132,8 @@ export class Controller implements NvmeController, StoreCompletion {
       slots: this.#slots,
       stats: this.stats,
     })
+    this.#reader = new SubmissionReader({ bus, bar: this.bar, slots: this.#slots, starter: this })
+    faults?.attach(this)
   }
 
   get outstanding(): number {
@@ -133,7 +153,21 @@ export class Controller implements NvmeController, StoreCompletion {
 
   destroy(): void {
     this.#destroyed = true
+    this.#readyDelay.reset()
     this.#forgetQueues()
+  }
+
+  // What those who make it fail ask for.
+
+  fail(): void {
+    this.bar.fail()
+  }
+
+  remove(): void {
+    this.bar.vanish()
+    this.#gate.open = false
+    this.destroy()
+    this.#cutOff()
   }
 
   // What the registers ask for. None of it does work inside the access.
@@ -144,7 +178,7 @@ export class Controller implements NvmeController, StoreCompletion {
   }
 
   ringSqTail(id: number, value: number): void {
-    const sq = this.#sqs[id] ?? null
+    const sq = this.queues.sq(id)
     if (sq === null || value >= sq.entries) {
       this.#invalidDoorbell(sq !== null)
       return
@@ -154,7 +188,7 @@ export class Controller implements NvmeController, StoreCompletion {
   }
 
   ringCqHead(id: number, value: number): void {
-    const cq = this.#cqs[id] ?? null
+    const cq = this.queues.cq(id)
     if (cq === null || !cq.validHead(value)) {
       this.#invalidDoorbell(cq !== null)
       return
@@ -180,36 +214,41 @@ export class Controller implements NvmeController, StoreCompletion {
 
   // What admin commands need.
 
-  get hasIoQueues(): boolean {
-    return this.#cqs.some((cq, id) => id > 0 && cq !== null)
-  }
-
-  get queueCountFeature(): number {
-    const zeroBased = this.#sqs.length - 2
-    return zeroBased | (zeroBased << 16)
-  }
-
-  validQueueId(id: number): boolean {
-    return id > 0 && id < this.#sqs.length
-  }
-
-  submissionQueue(id: number): SubmissionQueue | null {
-    return this.#sqs[id] ?? null
-  }
-
-  completionQueue(id: number): CompletionQueue | null {
-    return this.#cqs[id] ?? null
-  }
-
-  setSubmissionQueue(id: number, sq: SubmissionQueue | null): void {
-    this.#sqs[id] = sq
-  }
-
   /** Completions that found a queue full go with it. */
   setCompletionQueue(id: number, cq: CompletionQueue | null): void {
-    const before = this.#cqs[id] ?? null
+    const before = this.queues.cq(id)
     if (before !== null) this.#dropBacklog(before)
-    this.#cqs[id] = cq
+    this.queues.cqs[id] = cq
+  }
+
+  /** What Identify says of it: the truth, but for faults. */
+  get toldIdentity(): ControllerIdentity {
+    return { ...this.identity, ...this.#faults?.identifyLies }
+  }
+
+  /** Aborts that are held, and count for the limit of them. */
+  get abortsHeld(): number {
+    return this.#held.count(({ sq, opcode }) => sq?.id === 0 && opcode === AdminOpcode.ABORT)
+  }
+
+  /** Stops a command that moves nothing: it ends with Command Abort Requested. False for one that cannot be stopped, or is not there. */
+  abortCommand(sqid: number, commandId: number): boolean {
+    const sq = this.queues.sq(sqid)
+    if (sq === null) return false
+    const slot =
+      this.#held.stop(sq, commandId) ??
+      (sqid === 0 ? this.events.remove(commandId) : null) ??
+      this.#reader.takeUnfetched(sq, commandId)
+    if (slot !== null) this.#stopped(slot, Status.ABORT_REQUESTED)
+    return slot !== null
+  }
+
+  /** Stops what can be stopped of a queue that is deleted. */
+  abortQueue(sq: SubmissionQueue): void {
+    const next = () => this.#held.stop(sq, null) ?? this.#reader.takeFirst(sq)
+    for (let slot = next(); slot !== null; slot = next()) {
+      this.#stopped(slot, Status.ABORTED_SQ_DELETION)
+    }
   }
 
   /** Kept until there is an event, or a reset. @see NVMe Base 2.1, 5.1.2 */
@@ -241,30 +280,33 @@ export class Controller implements NvmeController, StoreCompletion {
     if (this.#destroyed) return
     this.#stateChanges()
     if (this.bar.ready) {
+      this.#goOn()
       const event = this.events.take()
       if (event !== null) this.#complete(event, Status.SUCCESS)
-      for (const cq of this.#cqs) if (cq !== null) this.#poster.flushBacklog(cq)
+      const { sqs, cqs } = this.queues
+      for (const cq of cqs) if (cq !== null) this.#poster.flushBacklog(cq)
       let more = false
-      for (let id = 0; id < this.#sqs.length; id++)
-        more = this.#fetch(this.#sqs[id] ?? null) || more
+      for (let id = 0; id < sqs.length; id++) more = this.#reader.fetch(sqs[id] ?? null) || more
       if (more) this.#kernel.scheduler.queue(this.#work)
     }
-    this.#poster.interrupt(this.#cqs)
+    this.#poster.interrupt(this.queues.cqs)
   }
 
   #stateChanges(): void {
     const { bar } = this
-    if (bar.wantsReset) {
+    const resets = bar.wantsReset && this.#faults?.ignoresDisable !== true
+    if (resets) {
       this.#forgetQueues()
       this.#cutOff()
     }
     // Ready goes away, and a shutdown is complete, only when no store can touch host memory any more.
     const still = this.outstanding === 0
-    if (bar.wantsReset && still) {
+    if (resets && still) {
       bar.becomeDisabled()
+      this.#readyDelay.reset()
       this.features.reset()
     } else if (bar.wantsShutdown && still) bar.becomeShutDown()
-    if (bar.wantsEnable) this.#enable()
+    if (bar.wantsEnable && this.#readyDelay.over(this.#faults?.readyDelayNs ?? 0)) this.#enable()
   }
 
   #enable(): void {
@@ -282,15 +324,21 @@ export class Controller implements NvmeController, StoreCompletion {
       vector: 0,
       interruptsEnabled: true,
     })
-    this.#cqs[0] = cq
-    this.#sqs[0] = new SubmissionQueue({ id: 0, baseAddr: admin.asq, entries: admin.sqEntries, cq })
+    this.queues.cqs[0] = cq
+    this.queues.sqs[0] = new SubmissionQueue({
+      id: 0,
+      baseAddr: admin.asq,
+      entries: admin.sqEntries,
+      cq,
+    })
+    this.#readyDelay.reset()
     this.bar.becomeReady()
   }
 
   /** What is at a store goes on there; its end is then nobody's business. */
   #forgetQueues(): void {
-    this.#sqs.fill(null)
-    this.#cqs.fill(null)
+    for (const slot of this.#held.reset()) this.#slots.give(slot)
+    this.queues.forget()
     for (const slot of this.events.reset()) this.#slots.give(slot)
     for (const slot of this.#slots.slots) {
       if (slot.sq === null) continue
@@ -322,38 +370,7 @@ export class Controller implements NvmeController, StoreCompletion {
     }
   }
 
-  /** Runs up to a burst of commands; true when there may be more. */
-  #fetch(sq: SubmissionQueue | null): boolean {
-    if (sq === null) return false
-    const range = this.#sqRange
-    let budget = BURST
-    while (budget > 0 && sq.head !== sq.tail && sq.cq.backlogFirst === null && this.bar.fetches) {
-      const ready = Math.min(sq.readyInARow, budget)
-      const reached = this.#bus.translate(
-        sq.baseAddr + sq.head * SQE_BYTES,
-        ready * SQE_BYTES,
-        BusAccess.READ,
-        range,
-      )
-      if (reached < SQE_BYTES) {
-        this.bar.fail()
-        return false
-      }
-      const { view } = range.side
-      const { offset } = range
-      const count = Math.floor(reached / SQE_BYTES)
-      for (let i = 0; i < count; i++) {
-        const slot = this.#slots.take()
-        if (slot === null) return false
-        sq.advanceHead()
-        this.#start(sq, slot, view, offset + i * SQE_BYTES)
-      }
-      budget -= count
-    }
-    return sq.head !== sq.tail && sq.cq.backlogFirst === null && this.bar.fetches
-  }
-
-  #start(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
+  start(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
     slot.sq = sq
     slot.opcode = view.getUint8(at + SqeOffset.OPC)
     slot.commandId = view.getUint16(at + SqeOffset.CID, true)
@@ -364,6 +381,12 @@ export class Controller implements NvmeController, StoreCompletion {
       const nsid = view.getUint32(at + SqeOffset.NSID, true)
       this.#traceCommand.emit(sq.id, slot.commandId, slot.opcode, nsid)
     }
+    if (this.#faults === null || !this.#goesWrong(this.#faults, slot, view, at)) {
+      this.#execute(sq, slot, view, at)
+    }
+  }
+
+  #execute(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
     let status = this.#refused(sq, view, at)
     if (status === Status.SUCCESS) {
       status = sq.id === 0 ? runAdmin(this, slot, view, at) : runIo(this, slot, view, at)
@@ -392,18 +415,57 @@ export class Controller implements NvmeController, StoreCompletion {
     this.errorLog.add(slot.sq?.id ?? ERROR_LOG_NONE, slot.commandId, status, slot.nsid, lba)
   }
 
+  /** Asks what is wrong with a command. True when it is not run now. */
+  #goesWrong(faults: ControllerFaults, slot: CommandSlot, view: DataView, at: number): boolean {
+    const fault = faults.command(commandInfo(slot.sq?.id ?? 0, slot, view, at))
+    slot.fault = fault
+    if (fault === null) return false
+    if (fault.hold === HoldAt.BEFORE) {
+      this.#held.add(slot, fault, copyEntry(view, at), Status.SUCCESS)
+      return true
+    }
+    if (fault.status < 0) return false
+    this.#complete(slot, fault.status)
+    return true
+  }
+
+  /** Commands that were held, and are no more, go on where they were. */
+  #goOn(): void {
+    for (let held = this.#held.takeDue(); held !== null; held = this.#held.takeDue()) {
+      const { slot, entry } = held
+      if (entry === null) this.#finish(slot, held.status)
+      else if (slot.sq !== null) this.#execute(slot.sq, slot, entry, 0)
+    }
+  }
+
   #complete(slot: CommandSlot, status: number): void {
-    const { sq } = slot
+    const { fault } = slot
+    if (fault !== null && fault.hold === HoldAt.AFTER) {
+      this.#held.add(slot, fault, null, status)
+      return
+    }
+    this.#finish(slot, status)
+  }
+
+  /** A command that was stopped: whatever was wrong with it, it ends as it should. */
+  #stopped(slot: CommandSlot, status: number): void {
+    slot.fault = null
+    this.#finish(slot, status)
+  }
+
+  #finish(slot: CommandSlot, status: number): void {
+    const { sq, fault } = slot
     assertOnce(sq !== null, 'a command was completed twice')
     if (status !== Status.SUCCESS) this.stats.errors++
     slot.status = status
     sq.outstanding--
-    if (this.#cqs[sq.cq.id] !== sq.cq) {
+    if (this.queues.cqs[sq.cq.id] !== sq.cq) {
       // The queue went away in a reset: nobody is told.
       this.#slots.give(slot)
       return
     }
-    this.#poster.deliver(sq, slot)
+    if (fault === null) this.#poster.deliver(sq, slot)
+    else this.#poster.deliverWrong(sq, slot, fault)
     const { deletion } = sq
     if (deletion === null || sq.outstanding > 0) return
     sq.deletion = null

@@ -85,6 +85,8 @@ export class SubmissionQueue {
   tail = 0
   /** Commands fetched and not completed. */
   outstanding = 0
+  /** Entries that are in the queue, and were aborted there. */
+  skips: Set<number> | null = null
   /** The Delete command that waits for them. */
   deletion: CommandSlot | null = null
 
@@ -103,6 +105,19 @@ export class SubmissionQueue {
   /** Entries ready without going round the end of the ring. */
   get readyInARow(): number {
     return this.tail >= this.head ? this.tail - this.head : this.entries - this.head
+  }
+
+  skip(index: number): void {
+    this.skips ??= new Set()
+    this.skips.add(index)
+  }
+
+  /** Whether the next entry was aborted; then it is behind. */
+  takeSkip(): boolean {
+    if (this.skips === null || !this.skips.delete(this.head)) return false
+    if (this.skips.size === 0) this.skips = null
+    this.advanceHead()
+    return true
   }
 
   advanceHead(): void {

@@ -47,6 +47,7 @@ export class ControllerRegisters implements RegisterBar {
   #masked = 0
   /** CC.EN went to 0: a reset is due even if EN is 1 again by the time that someone looks. */
   #resetAsked = false
+  #gone = false
 
   constructor(
     init: { readonly queueEntriesMax: number; readonly queuePairs: number },
@@ -122,7 +123,13 @@ export class ControllerRegisters implements RegisterBar {
     this.#csts |= Csts.CFS
   }
 
+  /** Nobody answers any more: reads give all ones. @see PCI Express Base, Unsupported Request as a read ends at the root port */
+  vanish(): void {
+    this.#gone = true
+  }
+
   read32(offset: number): number {
+    if (this.#gone) return 0xffff_ffff
     switch (offset) {
       case Reg.CAP:
         return this.#capLow
@@ -156,6 +163,7 @@ export class ControllerRegisters implements RegisterBar {
   }
 
   write32(offset: number, value: number): void {
+    if (this.#gone) return
     if (offset >= Reg.DBS) {
       this.#ring((offset - Reg.DBS) / DOORBELL_BYTES, value & 0xffff)
       return

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import type { CompletionQueue, SubmissionQueue } from './queues.ts'
+
+/** The queues of a controller by their identifiers; 0 is the admin queue. */
+export class QueueTable {
+  readonly sqs: (SubmissionQueue | null)[]
+  readonly cqs: (CompletionQueue | null)[]
+
+  constructor(pairs: number) {
+    this.sqs = new Array<SubmissionQueue | null>(pairs + 1).fill(null)
+    this.cqs = new Array<CompletionQueue | null>(pairs + 1).fill(null)
+  }
+
+  get hasIoQueues(): boolean {
+    return this.cqs.some((cq, id) => id > 0 && cq !== null)
+  }
+
+  /** Queues granted, as Number of Queues says it: 0's based, in both halves. */
+  get countFeature(): number {
+    const zeroBased = this.sqs.length - 2
+    return zeroBased | (zeroBased << 16)
+  }
+
+  /** Whether an I/O queue can have this identifier. */
+  validId(id: number): boolean {
+    return id > 0 && id < this.sqs.length
+  }
+
+  sq(id: number): SubmissionQueue | null {
+    return this.sqs[id] ?? null
+  }
+
+  cq(id: number): CompletionQueue | null {
+    return this.cqs[id] ?? null
+  }
+
+  forget(): void {
+    this.sqs.fill(null)
+    this.cqs.fill(null)
+  }
+}
