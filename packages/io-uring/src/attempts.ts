@@ -28,7 +28,7 @@ export class Attempts implements IoReqOwner {
   readonly defs: readonly (OpDef | null)[]
   readonly wq: IoWq
   readonly polled: PolledList
-  readonly #ctx: RingCtx
+  protected readonly ctx: RingCtx
   readonly #plug: Plug
   readonly #iopoll: boolean
   readonly #tpAsync: Tracepoint
@@ -37,8 +37,8 @@ export class Attempts implements IoReqOwner {
   constructor(ctx: RingCtx, plug: Plug, workers: number) {
     this.defs = createOpDefs()
     this.wq = new IoWq(ctx.kernel, workers, (req) => this.#work(req))
-    this.polled = new PolledList((req) => this.#ended(req, req.result))
-    this.#ctx = ctx
+    this.polled = new PolledList((req) => this.ended(req, req.result))
+    this.ctx = ctx
     this.#plug = plug
     this.#iopoll = ctx.iopoll
     this.#tpAsync = ctx.kernel.tracer.point('io_uring:io_uring_queue_async_work', [
@@ -63,7 +63,7 @@ export class Attempts implements IoReqOwner {
       req.polled = true
       return
     }
-    this.#ended(req, result)
+    this.ended(req, result)
   }
 
   /** The attempt that does not sleep, of a request that prepFixedFast has prepared, its flags included. */
@@ -75,7 +75,7 @@ export class Attempts implements IoReqOwner {
     if (buffer.token !== null) {
       req.map = buffer.tryGetMap(isRead)
       if (req.map === null) {
-        this.#ended(req, -Errno.EAGAIN)
+        this.ended(req, -Errno.EAGAIN)
         return
       }
     }
@@ -84,19 +84,19 @@ export class Attempts implements IoReqOwner {
       kiocb.flags |= isRead ? IocbFlags.NOWAIT : IocbFlags.NOWAIT | IocbFlags.WRITE
     } else armKiocb(req, IocbFlags.NOWAIT, false)
     kiocb.plug = this.#plug
-    if (this.#ctx.kernel.scheduler.exploring) {
-      this.#ctx.kernel.scheduler.choicePoint('io_uring issue')
+    if (this.ctx.kernel.scheduler.exploring) {
+      this.ctx.kernel.scheduler.choicePoint('io_uring issue')
     }
     armFixedIter(req, buffer, req.map)
     const result = isRead ? ops.readIter(kiocb, iter) : ops.writeIter(kiocb, iter)
     // A request that was queued may be over, and another one, by now.
-    if (result !== -Errno.EIOCBQUEUED) this.#ended(req, result)
+    if (result !== -Errno.EIOCBQUEUED) this.ended(req, result)
   }
 
   /** Starts any request: by an attempt that does not sleep, or by a worker where the entry asks for that. */
   start(req: IoReq): void {
-    if (this.#ctx.closing) {
-      this.#ctx.finish(req, -Errno.ECANCELED)
+    if (this.ctx.closing) {
+      this.ctx.finish(req, -Errno.ECANCELED)
       return
     }
     if ((req.flags & ReqFlags.ARM_LTIMEOUT) !== 0) this.ops.timeouts.armLinked(req)
@@ -108,11 +108,11 @@ export class Attempts implements IoReqOwner {
   }
 
   queueWork(req: IoReq): void {
-    if (this.#ctx.closing) {
-      this.#ctx.end(req, -Errno.ECANCELED)
+    if (this.ctx.closing) {
+      this.ctx.end(req, -Errno.ECANCELED)
       return
     }
-    this.#ctx.stats.asyncWork += 1
+    this.ctx.stats.asyncWork += 1
     if (this.#tpAsync.enabled) this.#tpAsync.emit(req.userData, req.opcode)
     this.wq.queue(req)
   }
@@ -124,13 +124,13 @@ export class Attempts implements IoReqOwner {
   #issue(req: IoReq): void {
     const def = this.defOf(req.opcode)
     assert(def !== null, 'io_uring: an operation that is not there was issued')
-    if (this.#ctx.kernel.scheduler.exploring) {
-      this.#ctx.kernel.scheduler.choicePoint('io_uring issue')
+    if (this.ctx.kernel.scheduler.exploring) {
+      this.ctx.kernel.scheduler.choicePoint('io_uring issue')
     }
     req.polled = false
     req.kiocb.plug = null
     const result = def.issue(req, this.ops)
-    if (result !== -Errno.EIOCBQUEUED) this.#ended(req, result)
+    if (result !== -Errno.EIOCBQUEUED) this.ended(req, result)
     else if (this.#iopoll) this.polled.add(req)
   }
 
@@ -140,6 +140,7 @@ export class Attempts implements IoReqOwner {
     assert(def !== null, 'io_uring: a worker got an operation that is not there')
     req.waited = true
     req.polled = false
+    this.dropDeadMap(req)
     let result: number
     try {
       if (def.issueWait === undefined) result = def.issue(req, this.ops)
@@ -148,42 +149,52 @@ export class Attempts implements IoReqOwner {
       if (!(error instanceof KernelError)) throw error
       result = -Math.abs(error.errno)
     }
-    if (result !== -Errno.EIOCBQUEUED) this.#ended(req, result)
+    if (result !== -Errno.EIOCBQUEUED) this.ended(req, result)
     else if (this.#iopoll) this.polled.add(req)
   }
 
-  #ended(req: IoReq, result: number): void {
+  protected ended(req: IoReq, result: number): void {
     if (result >= 0) {
       if ((req.flags & ReqFlags.CUR_POS) !== 0) movePosition(req, result)
-      this.#ctx.end(req, result)
+      this.ctx.end(req, result)
       return
     }
     const nowait = (req.rwFlags & RwFlags.NOWAIT) !== 0
-    if (req.kiocb.fragmentsIssued) this.#ctx.end(req, result)
-    else if (result === -Errno.ESTALE) this.#reimport(req, nowait)
-    else if (result === -Errno.EAGAIN && !nowait && !req.waited) this.#again(req)
-    else this.#ctx.end(req, result)
+    if (this.handedOver(req)) this.ctx.end(req, result)
+    else if (result === -Errno.ESTALE) this.reimport(req, nowait)
+    else if (result === -Errno.EAGAIN && !nowait && !req.waited) this.again(req)
+    else this.ctx.end(req, result)
   }
 
-  /** Nothing of the I/O has gone out, and its map is dead. */
-  #reimport(req: IoReq, nowait: boolean): void {
-    req.dropMap()
+  /** Whether a driver was given anything of the I/O: what was done may then not be done again from here (R2). */
+  protected handedOver(req: IoReq): boolean {
+    return req.kiocb.fragmentsIssued
+  }
+
+  /** Another attempt goes on with a live map only (R1). */
+  protected dropDeadMap(req: IoReq): void {
+    if (req.map?.dead === true) req.dropMap()
+  }
+
+  /** Nothing of the I/O has gone out, and its map is dead. Not for ever: an exporter may be quicker than the ring (R7). */
+  protected reimport(req: IoReq, nowait: boolean): void {
+    this.dropDeadMap(req)
     if (nowait) {
-      this.#ctx.end(req, -Errno.EAGAIN)
+      this.ctx.end(req, -Errno.EAGAIN)
       return
     }
     if (req.staleImports === MAX_STALE_IMPORTS) {
-      this.#ctx.end(req, -Errno.ESTALE)
+      this.ctx.end(req, -Errno.ESTALE)
       return
     }
     req.staleImports += 1
-    this.#ctx.stats.staleImports += 1
-    this.#again(req)
+    this.ctx.stats.staleImports += 1
+    this.again(req)
   }
 
   /** Another attempt, by a worker. */
-  #again(req: IoReq): void {
-    this.#ctx.kernel.scheduler.watch?.retried(req, 'an I/O of a ring was issued again')
+  protected again(req: IoReq): void {
+    this.ctx.kernel.scheduler.watch?.retried(req, 'an I/O of a ring was issued again')
     this.queueWork(req)
   }
 }

@@ -43,6 +43,12 @@ export interface RingComponents {
   readonly kernel: Kernel
   readonly fds?: FdTable
   readonly memory?: UserMemoryAccess
+  readonly parts?: RingParts
+}
+
+/** What a ring is made of, where it is not to be ours. See the entry `parts`. */
+export interface RingParts {
+  readonly attempts?: typeof Attempts
 }
 
 /** The ring: takes entries, and joins the parts that do the rest. */
@@ -62,12 +68,12 @@ export class IoUringService extends SqePrep implements IoUring {
 
   constructor(components: RingComponents, init: RingInit) {
     super(init.sqEntries)
-    const { kernel, fds = null, memory = null } = components
+    const { kernel, fds = null, memory = null, parts = {} } = components
     this.cqEntries = init.cqEntries
     const ctx = new RingCtx(kernel, init.setup, init.cqEntries)
     this.#ctx = ctx
     this.#plug = new Plug()
-    const attempts = new Attempts(ctx, this.#plug, init.workers)
+    const attempts = new (parts.attempts ?? Attempts)(ctx, this.#plug, init.workers)
     this.#attempts = attempts
     this.#submitter = new Submitter(ctx, attempts)
     this.#waiter = new CqWaiter(ctx, attempts.polled)

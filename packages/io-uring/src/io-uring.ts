@@ -3,7 +3,7 @@
 
 import { type FdTable, type Kernel, KernelError } from '@iolayers/kernel'
 import type { IoUring } from './contracts.ts'
-import { IoUringService } from './io-uring-service.ts'
+import { IoUringService, type RingParts } from './io-uring-service.ts'
 import type { UserMemoryAccess } from './op-ctx.ts'
 import { SetupFlags } from './uapi-flags.ts'
 
@@ -20,6 +20,8 @@ export interface IoUringComponents {
   readonly fds?: FdTable
   /** The memory that addresses in entries mean; user memory is identity mapped. Left out, there is none: -EFAULT. */
   readonly memory?: UserMemoryAccess
+  /** Other classes than ours, for single steps; see the entry `parts`. */
+  readonly parts?: RingParts
 }
 
 export interface IoUringInit {

@@ -46,7 +46,6 @@ export const rwDef: OpDef = {
     const { ops, buffer, kiocb, iter } = req
     if (ops === null) return -Errno.EINVAL
     if (buffer !== null && buffer.token !== null) {
-      if (req.map?.dead === true) req.dropMap()
       req.map ??= yield* buffer.getMap(directionOf(req.opcode) === ITER_DEST)
     }
     const flagsError = armKiocb(req, 0, ctx.ring.iopoll)

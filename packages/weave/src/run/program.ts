@@ -11,7 +11,7 @@ import type { LeakProbe } from '../check/leaks.ts'
 import { type BusyRequests, requestHolders } from '../check/request-holders.ts'
 import type { Fault, Program, RunOptions, RunReport, WeaveStrategy } from '../search/contracts.ts'
 import { defaultStrategy } from '../search/default-strategy.ts'
-import { DataMismatch } from '../stack/bio-user.ts'
+import { FoundFault } from '../stack/found-fault.ts'
 import type { DesignParts, Policy } from '../stack/stack.ts'
 import { Fingerprinter } from './fingerprint.ts'
 import { RowRecorder } from './row-recorder.ts'
@@ -193,7 +193,7 @@ class Run implements StepObserver {
 function foundIn(error: unknown): Fault | null {
   const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
   for (const one of errors) {
-    if (one instanceof FaultError || one instanceof DataMismatch) return one.fault
+    if (one instanceof FaultError || one instanceof FoundFault) return one.fault
   }
   return null
 }

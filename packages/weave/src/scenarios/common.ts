@@ -7,6 +7,7 @@ import type { Race } from '../run/scenario.ts'
 import type { Weave } from '../run/weave.ts'
 import { BioUser } from '../stack/bio-user.ts'
 import type { MigratingExporter, MigratingExporterInit } from '../stack/migrating-exporter.ts'
+import { RingUser } from '../stack/ring-user.ts'
 import type { Stack, StackInit } from '../stack/stack.ts'
 
 export interface OneBuffer {
@@ -128,4 +129,30 @@ export function* invalidate({ dmabuf }: MigratingExporter): Op<void> {
 /** Who wants memory of an exporter: waits for the last DMA on it, as reclaim does, for as long as it takes. */
 export function* reclaim({ dmabuf }: MigratingExporter): Op<void> {
   yield* dmabuf.resv.waitTimeout(DmaResvUsage.BOOKKEEP, false, MAX_SCHEDULE_TIMEOUT)
+}
+
+/** A read through a ring, of `blocks` blocks, beside an exporter that moves the buffer. */
+export function* ringReadAndMove(
+  weave: Weave,
+  init: {
+    readonly blocks: number
+    readonly pages?: number
+    readonly stack?: Omit<StackInit, 'policy'>
+  },
+): Op<Race> {
+  const stack = weave.stack(init.stack)
+  const exporter = stack.exporter({ pages: init.pages ?? 1 })
+  const user = yield* RingUser.register(stack, exporter)
+  // The map is there when the race begins.
+  yield* user.io({ op: 'read', lba: 20, blocks: 1, bufferOffsetBytes: 0 })
+  function* read(): Op<void> {
+    yield* user.io({ op: 'read', lba: 0, blocks: init.blocks })
+  }
+  return {
+    actors: { submitter: read(), exporter: exporter.move() },
+    *finish() {
+      yield* user.close()
+      exporter.dmabuf.put()
+    },
+  }
 }

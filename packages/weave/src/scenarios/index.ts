@@ -28,8 +28,11 @@ import { h12 } from './h12-leaves-early.ts'
 import { h13 } from './h13-failed-attach-leaks.ts'
 import { h14 } from './h14-publish-while-closing.ts'
 import { p04 } from './p04-base-and-offset.ts'
+import { r01 } from './r01-stale-reuse.ts'
+import { r02 } from './r02-partial-submission.ts'
 import { r03 } from './r03-every-refusal-a-retry.ts'
 import { r04 } from './r04-takes-twice.ts'
+import { r05 } from './r05-again-for-all.ts'
 import { r06 } from './r06-several-first-maps.ts'
 import { s04 } from './s04-frees-by-flag.ts'
 import { s05 } from './s05-whole-page-sync.ts'
@@ -62,8 +65,11 @@ export const scenarios: readonly Scenario[] = [
   d01,
   d02,
   d05,
+  r01,
+  r02,
   r03,
   r04,
+  r05,
   r06,
   s04,
   s05,

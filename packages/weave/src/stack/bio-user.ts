@@ -4,6 +4,7 @@
 import {
   Bio,
   BlkStatus,
+  blkStatusText,
   type DmabufIoMap,
   type DmabufToken,
   ReqFlags,
@@ -11,7 +12,7 @@ import {
 } from '@iolayers/block-core'
 import { DmaDirection } from '@iolayers/dma-mapping'
 import { Completion, type Op } from '@iolayers/kernel'
-import type { Fault } from '../search/contracts.ts'
+import { FoundFault } from './found-fault.ts'
 import type { MigratingExporter } from './migrating-exporter.ts'
 import { BLOCK_BYTES } from './queue-device.ts'
 import type { Stack } from './stack.ts'
@@ -25,16 +26,6 @@ export interface BioIo {
   readonly blocks: number
   /** In the buffer; `lba` in bytes by default. */
   readonly bufferOffsetBytes?: number
-}
-
-/** A wrong byte after an I/O that ended well. */
-export class DataMismatch extends Error {
-  readonly fault: Fault
-
-  constructor(message: string) {
-    super(message)
-    this.fault = { check: 'data', message }
-  }
 }
 
 /**
@@ -71,7 +62,7 @@ export class BioUser {
         map.put()
       }
       if (status === BlkStatus.STALE) continue
-      if (status === BlkStatus.OK) yield* this.compare(io)
+      if (status === BlkStatus.OK) yield* compareWithMedium(this.#stack, this.#exporter, io)
       return status
     }
     return BlkStatus.STALE
@@ -88,27 +79,33 @@ export class BioUser {
     bio.biIter.biSize = io.blocks * BLOCK_BYTES
     yield* this.#stack.disk.submitBioWait(bio, null)
     yield* done.wait()
+    if (bio.biStatus === BlkStatus.AGAIN) {
+      throw new FoundFault(
+        'status',
+        `a ${io.op} that may wait ended with ${blkStatusText(BlkStatus.AGAIN)}`,
+      )
+    }
     return bio.biStatus
-  }
-
-  /** Every byte of the range is the same on both sides. */
-  *compare(io: BioIo): Op<void> {
-    const offset = offsetOf(io)
-    const length = io.blocks * BLOCK_BYTES
-    const buffer = yield* this.#exporter.read(offset, length)
-    const start = io.lba * BLOCK_BYTES
-    const medium = this.#stack.hardware.medium.subarray(start, start + length)
-    let wrong = 0
-    while (wrong < length && buffer[wrong] === medium[wrong]) wrong++
-    if (wrong === length) return
-    throw new DataMismatch(
-      `${io.op} of ${length} bytes ended well, but byte ${wrong} is 0x${hex(buffer[wrong])} in the buffer and 0x${hex(medium[wrong])} on the medium`,
-    )
   }
 
   *release(): Op<void> {
     yield* this.token.release()
   }
+}
+
+/** Every byte of the range is the same on both sides. */
+export function* compareWithMedium(stack: Stack, exporter: MigratingExporter, io: BioIo): Op<void> {
+  const length = io.blocks * BLOCK_BYTES
+  const buffer = yield* exporter.read(offsetOf(io), length)
+  const start = io.lba * BLOCK_BYTES
+  const medium = stack.hardware.medium.subarray(start, start + length)
+  let wrong = 0
+  while (wrong < length && buffer[wrong] === medium[wrong]) wrong++
+  if (wrong === length) return
+  throw new FoundFault(
+    'data',
+    `${io.op} of ${length} bytes ended well, but byte ${wrong} is 0x${hex(buffer[wrong])} in the buffer and 0x${hex(medium[wrong])} on the medium`,
+  )
 }
 
 function offsetOf(io: BioIo): number {

@@ -24,6 +24,7 @@ import {
   IommuMode,
   type PhysicalMemory,
 } from '@iolayers/dma-mapping'
+import type { RingParts } from '@iolayers/io-uring/parts'
 import type { Kernel } from '@iolayers/kernel'
 import {
   createDescriptorPools,
@@ -55,6 +56,7 @@ export interface DesignParts {
   readonly io?: typeof NvmeIo
   readonly dmabufData?: typeof DmabufData
   readonly sglList?: typeof SglList
+  readonly ring?: RingParts
 }
 
 export interface StackInit {
@@ -100,6 +102,7 @@ export class Stack {
   readonly disk: Disk
   readonly counters: HostCounters = new HostCounters()
   readonly policy: Policy
+  readonly parts: DesignParts
   readonly #queue: NvmeQueue
   readonly #pools: DescriptorPools
   /** What buffers hold at first. */
@@ -117,6 +120,7 @@ export class Stack {
     const ramPages = ledgerPages + RAM_PAGES_FOR_QUEUES + pages + small
     this.kernel = kernel
     this.policy = init.policy
+    this.parts = parts
     this.memory = createPhysicalMemory(
       { kernel },
       { ramBytes: ramPages * PAGE_SIZE, backing: 'plain' },

@@ -38,6 +38,13 @@ export class TransferLog implements Checker {
     }
   }
 
+  /** Blocks of a range that were transferred at all. */
+  movedIn(lba: number, blocks: number): number {
+    let count = 0
+    for (let at = lba; at < lba + blocks; at++) if ((this.#moved[at] ?? 0) > 0) count++
+    return count
+  }
+
   /** For another run. */
   reset(): void {
     this.#asked.fill(0)
