@@ -8,14 +8,14 @@ export interface BenchInit {
   readonly smoke: boolean
 }
 
-/** One measured line of the table. Times are nanoseconds of CPU time per operation: an I/O, or a listed buffer. */
+/** One measured line of the table. Times are nanoseconds of CPU time per operation: an I/O, a listed buffer, or a schedule. */
 export interface BenchRow {
   readonly name: string
   /** What is to be reached, in words. */
   readonly goal: string
   readonly met: boolean
   readonly measured: Summary
-  /** What it is held against: the same bytes in the same pattern copied, or the same list walked, and checked, and nothing else. */
+  /** What it is held against: the same bytes in the same pattern copied, or the same list walked, and checked, and nothing else. 0 where there is no such thing. */
   readonly bareNs: number
   /** CPU time that all layers add to that: the median of the differences of neighbouring slices. */
   readonly addedNs: number

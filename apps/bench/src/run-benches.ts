@@ -5,8 +5,9 @@ import { cpus } from 'node:os'
 import type { Bench, BenchInit, BenchRow } from './bench.ts'
 import { iterList } from './rows/iter-list.ts'
 import { ringRead } from './rows/ring-read.ts'
+import { weave } from './rows/weave.ts'
 
-export const BENCHES: readonly Bench[] = [ringRead, iterList]
+export const BENCHES: readonly Bench[] = [ringRead, iterList, weave]
 
 export interface BenchReport {
   readonly version: 1

@@ -22,6 +22,12 @@ describe('the bench', () => {
       'ring-read 4096 B',
       'iter-list-10k',
       'iter-list-100k',
+      'weave H2 ours fence random',
+      'weave H2 ours drain random',
+      'weave H2 mutant fence random',
+      'weave H2 ours fence exhaustive',
+      'weave H2 ours drain exhaustive',
+      'weave H2 mutant fence exhaustive',
     ])
     for (const { also, ...row } of report.rows) {
       for (const figure of Object.values(also ?? {})) expect(figure).toBeGreaterThanOrEqual(0)
