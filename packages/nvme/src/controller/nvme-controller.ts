@@ -337,7 +337,6 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
 
   /** What is at a store goes on there; its end is then nobody's business. */
   #forgetQueues(): void {
-    for (const slot of this.#held.reset()) this.#slots.give(slot)
     this.queues.forget()
     for (const slot of this.events.reset()) this.#slots.give(slot)
     for (const slot of this.#slots.slots) {
@@ -349,6 +348,8 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
       }
       this.#dropBacklog(sq.cq)
     }
+    // After the deletions, which are found by the commands that they wait for.
+    for (const slot of this.#held.reset()) this.#slots.give(slot)
     this.#poster.forget()
   }
 
@@ -440,11 +441,9 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
 
   #complete(slot: CommandSlot, status: number): void {
     const { fault } = slot
-    if (fault !== null && fault.hold === HoldAt.AFTER) {
-      this.#held.add(slot, fault, null, status)
-      return
-    }
-    this.#finish(slot, status)
+    if (fault === null || fault.hold !== HoldAt.AFTER) this.#finish(slot, status)
+    else if (this.#destroyed || (fault.abortable && slot.sq?.deletion)) this.#finish(slot, status)
+    else this.#held.add(slot, fault, null, status)
   }
 
   /** A command that was stopped: whatever was wrong with it, it ends as it should. */

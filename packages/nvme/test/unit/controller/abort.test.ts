@@ -151,6 +151,20 @@ describe('the deletion of a submission queue', () => {
     driver.expectQuiet()
   })
 
+  it('H15: waits for what was lost; a reset ends both', () => {
+    const { driver, faults, read } = rig()
+    faults.hold({}, { abortable: false })
+    driver.push(1, read)
+    driver.ring(1)
+    driver.idle()
+    driver.push(0, { opcode: AdminOpcode.DELETE_IO_SQ, cdw10: 1 })
+    driver.ring(0)
+    driver.idle()
+    expect(driver.reap(0)).toEqual([])
+    expect(driver.disable()).toBe(0)
+    driver.expectQuiet()
+  })
+
   it('H15: waits for what cannot be stopped; a reset ends both', () => {
     const { driver, store, read } = rig()
     store.hold()
