@@ -69,7 +69,7 @@ function parse(args: readonly string[]): Parsed | string {
 }
 
 function render({ machine, node, smoke, rows }: BenchReport): string {
-  const head = `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${node}; nanoseconds of CPU time per I/O, listed buffer, or schedule\n`
+  const head = `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${node}; nanoseconds of CPU time per operation (I/O, listed buffer, schedule)\n`
   const warning = smoke ? 'smoke run: the figures mean nothing\n' : ''
   return `${head}${warning}${renderTable(rows)}`
 }

@@ -5,6 +5,11 @@ import { describe, expect, it } from 'vitest'
 import { allocatedBytesPerOperation } from '../../src/measure/allocation.ts'
 import { differences, interleave, median, summarize } from '../../src/measure/slices.ts'
 import { ListedBuffers } from '../../src/rigs/listed-buffers.ts'
+import {
+  createBenchKernel,
+  WithChoicePoints,
+  WithoutChoicePoints,
+} from '../../src/rigs/map-references.ts'
 import { SectorCheck } from '../../src/rigs/numbered-sectors.ts'
 import { runBenches, selectBenches } from '../../src/run-benches.ts'
 
@@ -28,6 +33,7 @@ describe('the bench', () => {
       'weave H2 ours fence exhaustive',
       'weave H2 ours drain exhaustive',
       'weave H2 mutant fence exhaustive',
+      'choice-points',
     ])
     for (const { also, ...row } of report.rows) {
       for (const figure of Object.values(also ?? {})) expect(figure).toBeGreaterThanOrEqual(0)
@@ -78,6 +84,18 @@ describe('the bench', () => {
     expect(() => other.walk()).toThrow('is not what it has to be')
     await buffers.destroy()
     await other.destroy()
+  })
+
+  it('holds the references on a map with choice points against the same without', () => {
+    const kernel = createBenchKernel()
+    for (const map of [new WithChoicePoints(kernel), new WithoutChoicePoints(kernel)]) {
+      expect([map.takeAndGive(), map.takeAndGive()]).toEqual([4, 4])
+      map.kill()
+      expect(map.tryGetActive()).toBe(false)
+      map.put()
+      expect(map.tryGetMap()).toBe(false)
+      expect(map.takeAndGive()).toBe(0)
+    }
   })
 
   it('knows its benches by name', () => {
