@@ -7,6 +7,7 @@
 import type { Candidate, StepObserver } from '@iolayers/kernel'
 import type { Checker } from '../check/contracts.ts'
 import { createGeneralCheckers, type GeneralCheckers } from '../check/general.ts'
+import { IoMaps, type MapUsers } from '../check/io-maps.ts'
 import type { LeakProbe } from '../check/leaks.ts'
 import { type BusyRequests, requestHolders } from '../check/request-holders.ts'
 import type { Fault, Program, RunOptions, RunReport, WeaveStrategy } from '../search/contracts.ts'
@@ -145,10 +146,10 @@ class Run implements StepObserver {
   #attempt(): Fault | null {
     const { scheduler, kernel } = this.#world
     const probes = this.#probes
-    const tagSets: BusyRequests[] = []
+    const tagSets: (BusyRequests & MapUsers)[] = []
     const known = requestHolders(tagSets)
     const general = createGeneralCheckers({ scheduler, kernel, probes, known })
-    this.#checkers.push(...general.checkers)
+    this.#checkers.push(...general.checkers, new IoMaps(scheduler, tagSets))
     const weave = new Weave({
       scheduler,
       kernel,

@@ -3,6 +3,7 @@
 
 import { type Kernel, type Op, sleep, type VirtualScheduler, yieldNow } from '@iolayers/kernel'
 import type { Checker } from '../check/contracts.ts'
+import type { MapUsers } from '../check/io-maps.ts'
 import type { LeakProbe } from '../check/leaks.ts'
 import type { BusyRequests } from '../check/request-holders.ts'
 import type { UserSpace } from '../check/user-space.ts'
@@ -17,7 +18,7 @@ export interface WeaveComponents {
   readonly userSpace: UserSpace
   readonly checkers: Checker[]
   readonly probes: LeakProbe[]
-  readonly tagSets: BusyRequests[]
+  readonly tagSets: (BusyRequests & MapUsers)[]
   /** A stack of the world of this run, made or used again. */
   stackOf(init: StackInit, parts: DesignParts): Stack
 }

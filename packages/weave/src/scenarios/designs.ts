@@ -9,31 +9,31 @@ import { type Op, WorkItem } from '@iolayers/kernel'
  * stand for being published and for being mapped do not count.
  */
 export class OneReference extends MapGeneration {
-  #held = 0
+  #imports = 0
+  #drainWaits = false
 
   override tryGet(): boolean {
     if (!super.tryGet()) return false
-    if (this.activeRef.tryGetLive()) {
-      this.#held++
-      return true
-    }
-    super.put()
-    return false
+    this.#imports++
+    return true
   }
 
   override get(): void {
     super.get()
-    this.activeRef.get()
-    this.#held++
+    this.#imports++
   }
 
   override put(): void {
     const standing = (this.dead ? 0 : 1) + (this.table === null ? 0 : 1)
-    const imports = this.refs - 1 - standing
-    const drops = this.#held > imports
-    if (drops) this.#held--
+    const drops = this.#imports > this.refs - 1 - standing
+    if (drops) this.#imports--
     super.put()
-    if (drops) this.activeRef.put()
+    if (drops && this.#drainWaits && this.#imports === 0) super.onDrained()
+  }
+
+  protected override onDrained(): void {
+    this.#drainWaits = this.#imports > 0
+    if (!this.#drainWaits) super.onDrained()
   }
 }
 

@@ -34,6 +34,7 @@ import { r03 } from './r03-every-refusal-a-retry.ts'
 import { r04 } from './r04-takes-twice.ts'
 import { r05 } from './r05-again-for-all.ts'
 import { r06 } from './r06-several-first-maps.ts'
+import { r08 } from './r08-mixed-generations.ts'
 import { s04 } from './s04-frees-by-flag.ts'
 import { s05 } from './s05-whole-page-sync.ts'
 import { s06 } from './s06-one-way-sync.ts'
@@ -71,6 +72,7 @@ export const scenarios: readonly Scenario[] = [
   r04,
   r05,
   r06,
+  r08,
   s04,
   s05,
   s06,

@@ -3,12 +3,13 @@
 
 // The invariants that hold at every step of every run, broken on purpose, one after the other: each is seen by the checker that is always on.
 
+import { Token } from '@iolayers/blk-mq-token/parts'
 import { BlkStatus, type Request } from '@iolayers/block-core'
 import { Mutex, type Op, yieldNow } from '@iolayers/kernel'
-import { NvmeIo, type NvmeIod, SglList } from '@iolayers/nvme/parts'
+import { DmabufData, NvmeIo, type NvmeIod, SglList } from '@iolayers/nvme/parts'
 import { describe, expect, it } from 'vitest'
 import { type DesignParts, explore, type Race, type Weave, wovenProgram } from '../../src/index.ts'
-import { oneBuffer } from '../../src/scenarios/common.ts'
+import { oneBuffer, readBlocks } from '../../src/scenarios/common.ts'
 
 function found(setup: (weave: Weave) => Op<Race>, parts: DesignParts = {}): string | undefined {
   const program = wovenProgram({ setup }, parts, 'fence')
@@ -74,6 +75,29 @@ describe('invariants, broken on purpose', () => {
       }
     }
     expect(found(givesAwayAtOnce)).toBe('dma-after-drain')
+  })
+
+  it('2: as many requests hold a map as the map counts', () => {
+    class TakesOneMore extends DmabufData {
+      protected override activate(rq: Request<NvmeIod>): BlkStatus {
+        rq.dmabufMap?.tryGetActive()
+        return super.activate(rq)
+      }
+    }
+    expect(found(oneRead, { dmabufData: TakesOneMore })).toBe('active-count')
+  })
+
+  it('3: a token has one map that can be used, and an I/O uses the one that was imported for it', () => {
+    class MakesItsOwn extends Token {
+      protected override takeRaced(): null {
+        return null
+      }
+    }
+    function* twoFirstReads(weave: Weave): Op<Race> {
+      const { user } = yield* oneBuffer(weave)
+      return { actors: { submitter: readBlocks(user), 'io worker': readBlocks(user, 1) } }
+    }
+    expect(found(twoFirstReads, { tokens: { token: MakesItsOwn } })).toBe('assertion')
   })
 
   it('4: nothing that a fence depends on takes a reservation lock', () => {
