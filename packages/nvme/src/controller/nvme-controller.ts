@@ -21,10 +21,7 @@ import {
   AdminOpcode,
   AsyncErrorInfo,
   ERROR_LOG_NONE,
-  FUSE_MASK,
   getUint64,
-  PSDT_SHIFT,
-  Psdt,
   SqeOffset,
   STATUS_DNR,
   Status,
@@ -32,6 +29,7 @@ import {
 import { PENDING, runAdmin } from './admin.ts'
 import { ASYNC_EVENTS_MAX, AsyncEvents } from './async-events.ts'
 import { BusGate } from './bus-gate.ts'
+import { refused } from './command-checks.ts'
 import { type CommandSlot, SlotPool } from './command-slot.ts'
 import { CompletionPoster } from './completion-poster.ts'
 import type { InterruptSink, NamespaceInit, StoreCompletion, StoreIo } from './contracts.ts'
@@ -52,8 +50,9 @@ import { commandInfo, copyEntry, HeldCommands } from './held-commands.ts'
 import { type ControllerIdentity, NAMESPACES_MAX } from './identify.ts'
 import { runIo } from './io-commands.ts'
 import { makeNamespace, type Namespace } from './namespace.ts'
+import { cutOff, dropBacklog, forgetQueues, type QueueResetParts } from './queue-reset.ts'
 import { QueueTable } from './queue-table.ts'
-import { CompletionQueue, SubmissionQueue } from './queues.ts'
+import type { CompletionQueue, SubmissionQueue } from './queues.ts'
 import { ReadyDelay } from './ready-delay.ts'
 import { ControllerRegisters } from './registers.ts'
 import { type CommandStarter, SubmissionReader } from './submission-reader.ts'
@@ -92,6 +91,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   readonly #faults: ControllerFaults | null
   readonly #held: HeldCommands = new HeldCommands(() => this.kick())
   readonly #readyDelay: ReadyDelay
+  readonly #resetParts: QueueResetParts
   readonly #traceCommand: Tracepoint
   readonly #poster: CompletionPoster
   #destroyed = false
@@ -119,6 +119,13 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
       this,
       this.#gate,
     )
+    this.#resetParts = {
+      slots: this.#slots,
+      queues: this.queues,
+      events: this.events,
+      held: this.#held,
+      namespaces: this.namespaces,
+    }
     this.#work = new DeferredCall('nvme controller', () => this.#run())
     this.bar = new ControllerRegisters(
       { queueEntriesMax: this.queueEntriesMax, queuePairs: pairs },
@@ -167,7 +174,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
     this.bar.vanish()
     this.#gate.open = false
     this.destroy()
-    this.#cutOff()
+    cutOff(this.#resetParts)
   }
 
   // What the registers ask for. None of it does work inside the access.
@@ -217,7 +224,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   /** Completions that found a queue full go with it. */
   setCompletionQueue(id: number, cq: CompletionQueue | null): void {
     const before = this.queues.cq(id)
-    if (before !== null) this.#dropBacklog(before)
+    if (before !== null) dropBacklog(this.#slots, before)
     this.queues.cqs[id] = cq
   }
 
@@ -297,7 +304,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
     const resets = bar.wantsReset && this.#faults?.ignoresDisable !== true
     if (resets) {
       this.#forgetQueues()
-      this.#cutOff()
+      cutOff(this.#resetParts)
     }
     // Ready goes away, and a shutdown is complete, only when no store can touch host memory any more.
     const still = this.outstanding === 0
@@ -317,58 +324,14 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
     }
     this.pageBytes = admin.pageBytes
     this.dataPointer.init.pageBytes = admin.pageBytes
-    const cq = new CompletionQueue({
-      id: 0,
-      baseAddr: admin.acq,
-      entries: admin.cqEntries,
-      vector: 0,
-      interruptsEnabled: true,
-    })
-    this.queues.cqs[0] = cq
-    this.queues.sqs[0] = new SubmissionQueue({
-      id: 0,
-      baseAddr: admin.asq,
-      entries: admin.sqEntries,
-      cq,
-    })
+    this.queues.setAdmin(admin)
     this.#readyDelay.reset()
     this.bar.becomeReady()
   }
 
-  /** What is at a store goes on there; its end is then nobody's business. */
   #forgetQueues(): void {
-    this.queues.forget()
-    for (const slot of this.events.reset()) this.#slots.give(slot)
-    for (const slot of this.#slots.slots) {
-      if (slot.sq === null) continue
-      const { sq } = slot
-      if (sq.deletion !== null) {
-        this.#slots.give(sq.deletion)
-        sq.deletion = null
-      }
-      this.#dropBacklog(sq.cq)
-    }
-    // After the deletions, which are found by the commands that they wait for.
-    for (const slot of this.#held.reset()) this.#slots.give(slot)
+    forgetQueues(this.#resetParts)
     this.#poster.forget()
-  }
-
-  /**
-   * Takes from the stores what they can let go of: it moves nothing any more. What they cannot (a file, with a system call under way) ends
-   * there, and is waited for. Called when the queues are forgotten, so that whoever still has a queue is at a store.
-   */
-  #cutOff(): void {
-    for (const slot of this.#slots.slots) {
-      if (slot.sq === null) continue
-      const store = this.namespaces.get(slot.nsid)?.cancellable ?? null
-      if (store?.cancel(slot.io)) this.#slots.give(slot)
-    }
-  }
-
-  #dropBacklog(cq: CompletionQueue): void {
-    for (let late = cq.shiftBacklog(); late !== null; late = cq.shiftBacklog()) {
-      this.#slots.give(late)
-    }
   }
 
   start(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
@@ -388,7 +351,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   }
 
   #execute(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
-    let status = this.#refused(sq, view, at)
+    let status = refused(sq.id, view, at)
     if (status === Status.SUCCESS) {
       status = sq.id === 0 ? runAdmin(this, slot, view, at) : runIo(this, slot, view, at)
     }
@@ -399,15 +362,6 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
       this.errorLog.add(sq.id, slot.commandId, status, nsid, lba)
     }
     this.#complete(slot, status)
-  }
-
-  /** No fused commands; and over PCIe admin commands have no SGLs. @see NVMe Base 2.1, 4.1 (FUSE, PSDT) */
-  #refused(sq: SubmissionQueue, view: DataView, at: number): number {
-    const flags = view.getUint8(at + SqeOffset.FLAGS)
-    if (flags === 0) return Status.SUCCESS
-    const fused = (flags & FUSE_MASK) !== 0
-    const adminSgl = sq.id === 0 && flags >>> PSDT_SHIFT !== Psdt.PRP
-    return fused || adminSgl ? Status.INVALID_FIELD | STATUS_DNR : Status.SUCCESS
   }
 
   #logStoreError(slot: CommandSlot, status: number): void {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { CompletionQueue, SubmissionQueue } from './queues.ts'
+import { CompletionQueue, SubmissionQueue } from './queues.ts'
+import type { AdminQueues } from './registers.ts'
 
 /** The queues of a controller by their identifiers; 0 is the admin queue. */
 export class QueueTable {
@@ -34,6 +35,15 @@ export class QueueTable {
 
   cq(id: number): CompletionQueue | null {
     return this.cqs[id] ?? null
+  }
+
+  /** The admin queues, as the registers describe them. */
+  setAdmin(admin: AdminQueues): void {
+    const { asq, acq, sqEntries, cqEntries } = admin
+    const common = { id: 0, vector: 0, interruptsEnabled: true }
+    const cq = new CompletionQueue({ ...common, baseAddr: acq, entries: cqEntries })
+    this.cqs[0] = cq
+    this.sqs[0] = new SubmissionQueue({ id: 0, baseAddr: asq, entries: sqEntries, cq })
   }
 
   forget(): void {

@@ -117,6 +117,26 @@ describe('a store that never ends a read', () => {
   )
 })
 
+describe('bus mastering off', () => {
+  it('H15: keeps interrupts back too; they are sent when it is on again', () => {
+    const one = rig(6)
+    const { driver } = one
+    driver.write(Reg.INTMS, 2)
+    startRead(one)
+    const before = driver.raised.length
+    driver.device.bus.enabled = false
+    driver.write(Reg.INTMC, 2)
+    driver.idle()
+    expect(driver.raised).toHaveLength(before)
+    driver.device.bus.enabled = true
+    driver.write(Reg.INTMC, 2)
+    driver.idle()
+    expect(driver.raised).toHaveLength(before + 1)
+    expect(driver.reap(1)).toHaveLength(1)
+    driver.expectQuiet()
+  })
+})
+
 describe('a simulated store', () => {
   it('parks what matches, and nothing else', () => {
     const one = rig(4)
