@@ -19,7 +19,6 @@ import {
 } from '@iolayers/kernel'
 import {
   AdminOpcode,
-  AsyncErrorInfo,
   ERROR_LOG_NONE,
   getUint64,
   SqeOffset,
@@ -43,6 +42,7 @@ import {
   within,
 } from './controller-init.ts'
 import { DataPointer } from './data-pointer.ts'
+import { Doorbells } from './doorbells.ts'
 import { ErrorLog } from './error-log.ts'
 import { type ControllerFaults, type FaultTarget, HoldAt } from './fault-hooks.ts'
 import { FeatureTable } from './features.ts'
@@ -127,10 +127,10 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
       namespaces: this.namespaces,
     }
     this.#work = new DeferredCall('nvme controller', () => this.#run())
-    this.bar = new ControllerRegisters(
-      { queueEntriesMax: this.queueEntriesMax, queuePairs: pairs },
-      this,
-    )
+    const { queues, events, errorLog, stats } = this
+    const kick = () => this.kick()
+    const doorbells = new Doorbells({ queues, events, errorLog, stats, kick })
+    this.bar = new ControllerRegisters({ queueEntriesMax, queuePairs: pairs }, doorbells)
     this.#traceCommand = kernel.tracer.point('nvmet_req_init', ['sqid', 'cid', 'opcode', 'nsid'])
     this.#poster = new CompletionPoster({
       kernel,
@@ -139,6 +139,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
       slots: this.#slots,
       stats: this.stats,
     })
+    doorbells.poster = this.#poster
     this.#reader = new SubmissionReader({ bus, bar: this.bar, slots: this.#slots, starter: this })
     faults?.attach(this)
   }
@@ -177,46 +178,9 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
     cutOff(this.#resetParts)
   }
 
-  // What the registers ask for. None of it does work inside the access.
-
-  /** CC or a doorbell changed something: look at it soon. */
+  /** Something is new: looks at it soon, never inside a register access. */
   kick(): void {
     if (!this.#destroyed) this.#kernel.scheduler.queue(this.#work)
-  }
-
-  ringSqTail(id: number, value: number): void {
-    const sq = this.queues.sq(id)
-    if (sq === null || value >= sq.entries) {
-      this.#invalidDoorbell(sq !== null)
-      return
-    }
-    sq.tail = value
-    this.kick()
-  }
-
-  ringCqHead(id: number, value: number): void {
-    const cq = this.queues.cq(id)
-    if (cq === null || !cq.validHead(value)) {
-      this.#invalidDoorbell(cq !== null)
-      return
-    }
-    cq.head = value
-    if (cq.backlogFirst !== null) this.kick()
-  }
-
-  /** What was completed while its vector was masked is told now. */
-  unmasked(): void {
-    this.#poster.again()
-    this.kick()
-  }
-
-  /** Ignored, but for an event and an entry in the error log. @see NVMe Base 2.1, 5.1.2 */
-  #invalidDoorbell(queueExists: boolean): void {
-    this.stats.invalidDoorbells++
-    this.errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.SUCCESS, 0, 0)
-    const { INVALID_DOORBELL_VALUE, INVALID_DOORBELL_REGISTER } = AsyncErrorInfo
-    this.events.error(queueExists ? INVALID_DOORBELL_VALUE : INVALID_DOORBELL_REGISTER)
-    if (this.events.due) this.kick()
   }
 
   // What admin commands need.
