@@ -53,7 +53,7 @@ export interface Faults extends ControllerFaults {
   surpriseRemoval(): void
 }
 
-/** For one controller. */
+/** The faults of one controller, none of them yet: give them to `createNvmeController` as the component `faults`. They cost nothing when absent. */
 export function createFaults(components: { readonly kernel: Kernel }): Faults {
   return new FaultSet(components.kernel)
 }
@@ -95,10 +95,7 @@ class FaultSet implements Faults {
   }
 
   fail(match: CommandMatch, status: number): FaultRule {
-    if (Number.isInteger(status) && status >= 0 && status <= 0x7fff) {
-      return this.#add(match, { status })
-    }
-    throw new KernelError('EINVAL', 'status', { value: status, accepted: '0 to 32767' })
+    return this.#add(match, { status: upTo('status', status, 0x7fff) })
   }
 
   dropCompletion(match: CommandMatch): FaultRule {
@@ -114,7 +111,10 @@ class FaultSet implements Faults {
   }
 
   wrongCommandId(match: CommandMatch, commandId: number): FaultRule {
-    return this.#add(match, { posting: Posting.WRONG_ID, commandId })
+    return this.#add(match, {
+      posting: Posting.WRONG_ID,
+      commandId: upTo('commandId', commandId, 0xffff),
+    })
   }
 
   ignoreDisable(on: boolean): void {
@@ -151,6 +151,11 @@ class FaultSet implements Faults {
     this.#rules.push(rule)
     return rule
   }
+}
+
+function upTo(name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value
+  throw new KernelError('EINVAL', name, { value, accepted: `0 to ${max}` })
 }
 
 function time(name: string, value: number, min: number): number {

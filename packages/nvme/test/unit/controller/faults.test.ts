@@ -74,6 +74,7 @@ describe('commands are chosen', () => {
     const { faults } = rig()
     expect(() => faults.fail({}, -1)).toThrow(/status/)
     expect(() => faults.fail({}, 0x8000)).toThrow(/status/)
+    expect(() => faults.wrongCommandId({}, 0x10000)).toThrow(/commandId/)
     expect(() => faults.hold({ nth: 0 })).toThrow(/nth/)
     expect(() => faults.hold({ times: 0 })).toThrow(/times/)
     expect(() => faults.delay({}, 0)).toThrow(/delayNs/)
