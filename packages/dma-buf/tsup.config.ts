@@ -3,7 +3,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/testing/index.ts'],
+  entry: ['src/index.ts', 'src/testing/index.ts', 'src/parts.ts'],
   format: ['esm'],
   sourcemap: true,
   clean: true,

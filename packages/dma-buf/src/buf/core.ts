@@ -26,27 +26,35 @@ const FD_FLAGS = OpenFlags.O_CLOEXEC | OpenFlags.O_ACCMODE
 /** @see drivers/dma-buf/dma-buf.c dma_buf_export */
 const REQUIRED_OPS = ['mapDmaBuf', 'unmapDmaBuf', 'release'] as const
 
+/** What a core is made of, where it is not to be ours. See the entry `parts`. */
+export interface DmaBufParts {
+  readonly core?: typeof Core
+  readonly buffer?: typeof DmaBufObject
+}
+
 /** `failReserveFences` goes to the reservation object of every buffer. */
 export type DmaBufCoreInit = DmaResvInit
 
-class Core implements DmaBufCore, DmaBufOwner {
+export class Core implements DmaBufCore, DmaBufOwner {
   readonly kernel: Kernel
   readonly trace: DmaBufTracepoints
   readonly counters: DmaBufCounters
   readonly tables: Set<SgTable>
   readonly reservationWwClass: WwClass
   readonly #resvInit: DmaResvInit
+  readonly #Buffer: typeof DmaBufObject
   readonly #list: BufferList<DmaBufObject>
   #lastInode: number
   #nextContext: number
 
-  constructor(kernel: Kernel, init: DmaBufCoreInit) {
+  constructor(kernel: Kernel, init: DmaBufCoreInit, parts: DmaBufParts = {}) {
     this.kernel = kernel
     this.trace = createTracepoints(kernel.tracer)
     this.counters = { exported: 0, live: 0, liveBytes: 0, mapped: 0, unmapped: 0, invalidations: 0 }
     this.tables = new Set()
     this.reservationWwClass = new WwClass('reservation_ww_class')
     this.#resvInit = init
+    this.#Buffer = parts.buffer ?? DmaBufObject
     this.#list = new BufferList()
     this.#lastInode = 0
     // Context 0 is that of the stub fence, which has always signalled.
@@ -59,7 +67,7 @@ class Core implements DmaBufCore, DmaBufOwner {
 
   export(info: DmaBufExportInfo): DmaBuf {
     checkExport(info)
-    const dmabuf = new DmaBufObject(this, {
+    const dmabuf = new this.#Buffer(this, {
       inode: this.#lastInode + 1,
       ops: info.ops,
       sizeBytes: info.sizeBytes,
@@ -89,19 +97,34 @@ class Core implements DmaBufCore, DmaBufOwner {
       })
     }
     const fd = fdTable.reserve()
+    this.handOver(dmabuf, fdTable, fd, tell)
+    return fd
+  }
+
+  /**
+   * Whoever asked is told the number before anybody can use it (T4), and the buffer is looked at last before it is installed: whoever closes the number then
+   * may drop the only reference (T2).
+   */
+  protected handOver(
+    dmabuf: DmaBuf,
+    fdTable: FdTable,
+    fd: number,
+    tell: ((fd: number) => void) | undefined,
+  ): void {
     try {
       tell?.(fd)
     } catch (error) {
       fdTable.putUnused(fd)
       throw error
     }
-    const { trace } = this
-    if (trace.fd.enabled) {
-      trace.fd.emit(dmabuf.inode, dmabuf.sizeBytes, dmabuf.name, dmabuf.exporterName, fd)
-    }
-    // Last, and nothing looks at the buffer afterwards: whoever closes the number may drop the only reference.
+    this.traceFd(dmabuf, fd)
     fdTable.install(fd, dmabuf.file)
-    return fd
+  }
+
+  protected traceFd(dmabuf: DmaBuf, fd: number): void {
+    const { trace } = this
+    if (!trace.fd.enabled) return
+    trace.fd.emit(dmabuf.inode, dmabuf.sizeBytes, dmabuf.name, dmabuf.exporterName, fd)
   }
 
   fromFd(fdTable: FdTable, fd: number): DmaBuf {
@@ -178,8 +201,9 @@ function checkExport(info: DmaBufExportInfo): void {
 
 /** The buffers of one stack: exports, descriptors, and the list of all. */
 export function createDmaBufCore(
-  components: { readonly kernel: Kernel },
+  components: { readonly kernel: Kernel; readonly parts?: DmaBufParts },
   init: DmaBufCoreInit = {},
 ): DmaBufCore {
-  return new Core(components.kernel, init)
+  const { kernel, parts = {} } = components
+  return new (parts.core ?? Core)(kernel, init, parts)
 }

@@ -51,10 +51,14 @@ export class DmaBufObject extends CpuDmaBuf implements DmaBuf, BufferListNode<Dm
   }
 
   put(): void {
-    // Traced first: after the put the buffer may be gone.
+    // Traced first: after the put the buffer may be gone (T1).
+    this.tracePut()
+    this.file.put()
+  }
+
+  protected tracePut(): void {
     const { put } = this.shared.trace
     if (put.enabled) put.emit(this.inode, this.sizeBytes, this.name, this.exporterName)
-    this.file.put()
   }
 
   /** @see dma_buf_file_release, dma_buf_release */

@@ -165,12 +165,12 @@ export class DmaFence implements Park {
 
   /** The driver may be gone once the fence signalled, so its name is not asked for after that. @see dma_fence_driver_name */
   get driverName(): string {
-    return this.#ask((ops) => ops.getDriverName(this), 'detached-driver')
+    return this.ask((ops) => ops.getDriverName(this), 'detached-driver')
   }
 
   /** @see dma_fence_timeline_name */
   get timelineName(): string {
-    return this.#ask((ops) => ops.getTimelineName(this), 'signaled-timeline')
+    return this.ask((ops) => ops.getTimelineName(this), 'signaled-timeline')
   }
 
   /** For who waits. */
@@ -362,14 +362,25 @@ export class DmaFence implements Park {
     }
   }
 
-  #ask(question: (ops: DmaFenceOps) => string, gone: string): string {
+  /** In an RCU section, for which a driver that goes away waits (T3). */
+  protected ask(question: (ops: DmaFenceOps) => string, gone: string): string {
     const { rcu } = this.kernel
     rcu.readLock()
     try {
-      return this.#ops === null || this.#signaled ? gone : question(this.#ops)
+      return this.askPending(question, gone)
     } finally {
       rcu.readUnlock()
     }
+  }
+
+  /** A fence that has signalled has no driver any more. */
+  protected askPending(question: (ops: DmaFenceOps) => string, gone: string): string {
+    const ops = this.#signaled ? null : this.#ops
+    if (ops === null) return gone
+    const { scheduler } = this.kernel
+    if (scheduler.exploring)
+      scheduler.choicePoint('dma_fence: seen pending, name not yet asked for')
+    return question(ops)
   }
 
   /** @see dma_fence_release */

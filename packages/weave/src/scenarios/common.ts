@@ -156,3 +156,11 @@ export function* ringReadAndMove(
     },
   }
 }
+
+/** Somebody listens to the tracepoints: what they read, they read. */
+export function listenToAll({ kernel }: Weave): void {
+  kernel.tracer.subscribe(
+    () => true,
+    () => {},
+  )
+}

@@ -38,6 +38,10 @@ import { r08 } from './r08-mixed-generations.ts'
 import { s04 } from './s04-frees-by-flag.ts'
 import { s05 } from './s05-whole-page-sync.ts'
 import { s06 } from './s06-one-way-sync.ts'
+import { t01 } from './t01-trace-after-put.ts'
+import { t02 } from './t02-trace-after-install.ts'
+import { t03 } from './t03-name-of-gone-driver.ts'
+import { t04 } from './t04-untold-descriptor.ts'
 
 /** Every scenario, in the order of the hazards. */
 export const scenarios: readonly Scenario[] = [
@@ -77,6 +81,10 @@ export const scenarios: readonly Scenario[] = [
   s05,
   s06,
   p04,
+  t01,
+  t02,
+  t03,
+  t04,
 ]
 
 export { canary } from './canary.ts'

@@ -14,7 +14,8 @@ import {
   type QueueLimitsInit,
   type TagSet,
 } from '@iolayers/block-core'
-import { createDmaBufCore, type DmaBufCore } from '@iolayers/dma-buf'
+import { createDmaBufCore, type DmaBufCore, type DmaFence } from '@iolayers/dma-buf'
+import type { DmaBufParts } from '@iolayers/dma-buf/parts'
 import {
   createDevice,
   createIommu,
@@ -57,6 +58,8 @@ export interface DesignParts {
   readonly dmabufData?: typeof DmabufData
   readonly sglList?: typeof SglList
   readonly ring?: RingParts
+  readonly dmaBuf?: DmaBufParts
+  readonly fence?: typeof DmaFence
 }
 
 export interface StackInit {
@@ -132,7 +135,7 @@ export class Stack {
       { name: 'nvme0', iommuMode, coherent: init.coherent ?? true },
     )
     this.core = createDmaBufCore(
-      { kernel },
+      { kernel, ...(parts.dmaBuf && { parts: parts.dmaBuf }) },
       init.failReserveFences && { failReserveFences: init.failReserveFences },
     )
     this.tokens = createDmabufTokenFactory(
