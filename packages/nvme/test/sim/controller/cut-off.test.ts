@@ -23,7 +23,7 @@ interface Rig {
 }
 
 function rig(seed: number, wrap: (store: SimulatedStore) => NamespaceStore = (one) => one): Rig {
-  const driver = new RawDriver({ seed })
+  const driver = new RawDriver({ seed, withFaults: true })
   const store = createSimulatedStore(
     { kernel: driver.kernel },
     { sizeBytes: 16 * PAGE, stepBytes: 512 },
@@ -115,6 +115,20 @@ describe('a store that never ends a read', () => {
       driver.expectQuiet()
     },
   )
+})
+
+describe('pulled out', () => {
+  it('H15: a store that cannot let go of a read moves no more of it', () => {
+    const one = rig(7, stubborn)
+    const { driver, store } = one
+    store.hold(undefined, 1024)
+    startRead(one)
+    driver.faults.surpriseRemoval()
+    expect(store.releaseHeld()).toBe(1)
+    driver.idle()
+    expectUntouched(one, 1024)
+    driver.expectQuiet()
+  })
 })
 
 describe('bus mastering off', () => {
