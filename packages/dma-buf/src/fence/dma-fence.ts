@@ -189,7 +189,9 @@ export class DmaFence implements Park {
   /** One line: context, sequence number, names while it is pending, and whether it has signalled. @see dma_fence_describe */
   describe(): string {
     const pending = !this.isSignaled()
-    const timeline = pending ? this.timelineName : ''
+    const timeline = pending
+      ? this.ask((ops) => this.#heldUp(ops).getTimelineName(this), 'signaled-timeline')
+      : ''
     const driver = pending ? this.driverName : ''
     return `${this.#context}:${this.#seqno} ${timeline} ${driver} ${pending ? 'un' : ''}signalled`
   }
@@ -376,11 +378,14 @@ export class DmaFence implements Park {
   /** A fence that has signalled has no driver any more. */
   protected askPending(question: (ops: DmaFenceOps) => string, gone: string): string {
     const ops = this.#signaled ? null : this.#ops
-    if (ops === null) return gone
+    return ops === null ? gone : question(ops)
+  }
+
+  /** Whoever asks may be held up here, and the driver go away meanwhile. */
+  #heldUp(ops: DmaFenceOps): DmaFenceOps {
     const { scheduler } = this.kernel
-    if (scheduler.exploring)
-      scheduler.choicePoint('dma_fence: seen pending, name not yet asked for')
-    return question(ops)
+    if (scheduler.exploring) scheduler.choicePoint('dma_fence: pending, name not yet asked for')
+    return ops
   }
 
   /** @see dma_fence_release */
