@@ -7,6 +7,7 @@ import type { MapUsers } from '../check/io-maps.ts'
 import type { LeakProbe } from '../check/leaks.ts'
 import type { BusyRequests } from '../check/request-holders.ts'
 import type { UserSpace } from '../check/user-space.ts'
+import { ControllerStack, type ControllerStackInit } from '../stack/controller-stack.ts'
 import type { DesignParts, Policy, Stack, StackInit } from '../stack/stack.ts'
 
 /** What a scenario has of the run that it is in. */
@@ -47,6 +48,15 @@ export class Weave {
     const stack = this.#components.stackOf({ ...init, policy: this.policy }, this.parts)
     this.#components.tagSets.push(stack.tagSet)
     this.watch(stack.ledger, stack.hardware, stack.transfers)
+    this.leaves(...stack.probes)
+    return stack
+  }
+
+  /** The whole host and controller; the scenario says `freshWorld`, and probes. */
+  controllerStack(init: Omit<ControllerStackInit, 'policy'> = {}): ControllerStack {
+    const { kernel, parts, policy } = this
+    const stack = new ControllerStack({ kernel, parts }, { ...init, policy })
+    this.watch(stack.ledger)
     this.leaves(...stack.probes)
     return stack
   }

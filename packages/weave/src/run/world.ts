@@ -17,7 +17,7 @@ import {
 import type { WeaveStrategy } from '../search/contracts.ts'
 import { type DesignParts, Stack, type StackInit } from '../stack/stack.ts'
 
-const STEPS_MAX = 5_000
+const STEPS_MAX = 10_000
 /** Of the shared work queues: few, so that they can all be busy. */
 const WORKERS = 2
 

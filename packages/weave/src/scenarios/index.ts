@@ -4,6 +4,7 @@
 import type { Scenario } from '../run/scenario.ts'
 import { d01 } from './d01-parked-request.ts'
 import { d02 } from './d02-user-in-ioctl.ts'
+import { d03 } from './d03-lost-command.ts'
 import { d05 } from './d05-returns-before-drained.ts'
 import { f01 } from './f01-init-before-reserve.ts'
 import { f02 } from './f02-reclaim-cycle.ts'
@@ -15,6 +16,7 @@ import { f07 } from './f07-write-class.ts'
 import { f08 } from './f08-zero-timeout.ts'
 import { f09 } from './f09-shared-context.ts'
 import { f12 } from './f12-no-slot.ts'
+import { f13 } from './f13-reset-allocates.ts'
 import { h01 } from './h01-batch-forgets.ts'
 import { h02 } from './h02-create-invalidate-window.ts'
 import { h03 } from './h03-failed-map-leaks.ts'
@@ -27,6 +29,7 @@ import { h10 } from './h10-one-work-item.ts'
 import { h12 } from './h12-leaves-early.ts'
 import { h13 } from './h13-failed-attach-leaks.ts'
 import { h14 } from './h14-publish-while-closing.ts'
+import { h15 } from './h15-removal-order.ts'
 import { p04 } from './p04-base-and-offset.ts'
 import { r01 } from './r01-stale-reuse.ts'
 import { r02 } from './r02-partial-submission.ts'
@@ -57,6 +60,7 @@ export const scenarios: readonly Scenario[] = [
   h12,
   h13,
   h14,
+  h15,
   f01,
   f02,
   f03,
@@ -67,8 +71,10 @@ export const scenarios: readonly Scenario[] = [
   f08,
   f09,
   f12,
+  f13,
   d01,
   d02,
+  d03,
   d05,
   r01,
   r02,

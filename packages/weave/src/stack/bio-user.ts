@@ -12,9 +12,9 @@ import {
 } from '@iolayers/block-core'
 import { DmaDirection } from '@iolayers/dma-mapping'
 import { Completion, type Op } from '@iolayers/kernel'
+import { BLOCK_BYTES } from './block-bytes.ts'
 import { FoundFault } from './found-fault.ts'
 import type { MigratingExporter } from './migrating-exporter.ts'
-import { BLOCK_BYTES } from './queue-device.ts'
 import type { Stack } from './stack.ts'
 
 /** Times that a user imports anew when the map died before anything went out, as the ring does. */

@@ -25,11 +25,11 @@ import {
 } from '@iolayers/nvme/spec'
 import type { Checker } from '../check/contracts.ts'
 import type { Fault } from '../search/contracts.ts'
+import { BLOCK_BYTES } from './block-bytes.ts'
 import { mediumByte } from './data-pattern.ts'
 import type { PageLedger } from './page-ledger.ts'
 import type { TransferLog } from './transfer-log.ts'
 
-export const BLOCK_BYTES = 512
 const SGL_PAGE_ENTRIES = 256
 const LISTS_MAX = 64
 

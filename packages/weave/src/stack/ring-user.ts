@@ -6,9 +6,9 @@ import { createIoUring, type IoUring } from '@iolayers/io-uring'
 import { MAX_STALE_IMPORTS } from '@iolayers/io-uring/parts'
 import { Errno, errnoName, type File, type Op, OpenFlags } from '@iolayers/kernel'
 import { type BioIo, compareWithMedium } from './bio-user.ts'
+import { BLOCK_BYTES } from './block-bytes.ts'
 import { FoundFault } from './found-fault.ts'
 import type { MigratingExporter } from './migrating-exporter.ts'
-import { BLOCK_BYTES } from './queue-device.ts'
 import type { Stack } from './stack.ts'
 
 const ENTRIES = 4

@@ -32,6 +32,7 @@ import {
   type DescriptorPools,
   DmabufData,
   HostCounters,
+  type HostParts,
   HostTrace,
   type IodBounds,
   MappedData,
@@ -42,10 +43,11 @@ import {
   SglList,
 } from '@iolayers/nvme/parts'
 import type { LeakProbe } from '../check/leaks.ts'
+import { BLOCK_BYTES } from './block-bytes.ts'
 import { bufferByte } from './data-pattern.ts'
 import { MigratingExporter, type MigratingExporterInit } from './migrating-exporter.ts'
 import { PageLedger } from './page-ledger.ts'
-import { BLOCK_BYTES, QueueDevice } from './queue-device.ts'
+import { QueueDevice } from './queue-device.ts'
 import { TransferLog } from './transfer-log.ts'
 
 /** Which policy registrations are made with. */
@@ -60,6 +62,7 @@ export interface DesignParts {
   readonly ring?: RingParts
   readonly dmaBuf?: DmaBufParts
   readonly fence?: typeof DmaFence
+  readonly host?: HostParts
 }
 
 export interface StackInit {
