@@ -15,6 +15,8 @@ import { f06 } from './f06-signal-after-unmap.ts'
 import { f07 } from './f07-write-class.ts'
 import { f08 } from './f08-zero-timeout.ts'
 import { f09 } from './f09-shared-context.ts'
+import { f10 } from './f10-over-wide-class.ts'
+import { f11 } from './f11-data-order.ts'
 import { f12 } from './f12-no-slot.ts'
 import { f13 } from './f13-reset-allocates.ts'
 import { h01 } from './h01-batch-forgets.ts'
@@ -30,6 +32,7 @@ import { h12 } from './h12-leaves-early.ts'
 import { h13 } from './h13-failed-attach-leaks.ts'
 import { h14 } from './h14-publish-while-closing.ts'
 import { h15 } from './h15-removal-order.ts'
+import { p01 } from './p01-swallowed-writes.ts'
 import { p04 } from './p04-base-and-offset.ts'
 import { r01 } from './r01-stale-reuse.ts'
 import { r02 } from './r02-partial-submission.ts'
@@ -38,6 +41,7 @@ import { r04 } from './r04-takes-twice.ts'
 import { r05 } from './r05-again-for-all.ts'
 import { r06 } from './r06-several-first-maps.ts'
 import { r08 } from './r08-mixed-generations.ts'
+import { s01 } from './s01-unlinked-list.ts'
 import { s04 } from './s04-frees-by-flag.ts'
 import { s05 } from './s05-whole-page-sync.ts'
 import { s06 } from './s06-one-way-sync.ts'
@@ -70,6 +74,8 @@ export const scenarios: readonly Scenario[] = [
   f07,
   f08,
   f09,
+  f10,
+  f11,
   f12,
   f13,
   d01,
@@ -83,9 +89,11 @@ export const scenarios: readonly Scenario[] = [
   r05,
   r06,
   r08,
+  s01,
   s04,
   s05,
   s06,
+  p01,
   p04,
   t01,
   t02,

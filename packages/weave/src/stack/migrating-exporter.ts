@@ -56,14 +56,14 @@ export class MigratingExporter {
     this.#ledger = ledger
     this.#init = init
     this.#fenceContext = core.fenceContextAlloc(1)
-    this.#frames = this.#takePages()
+    this.#frames = this.takePages()
     this.dmabuf = core.export({
       ops: {
         attach: () => {
           if (init.refusesDevices !== true) return
           throw new KernelError('EOPNOTSUPP', 'the exporter takes no devices')
         },
-        mapDmaBuf: (attachment, direction) => this.#map(attachment, direction),
+        mapDmaBuf: (attachment, direction) => this.map(attachment, direction),
         unmapDmaBuf: unmap,
         release: () => {},
       },
@@ -99,7 +99,7 @@ export class MigratingExporter {
   /** With the reservation lock held, and no DMA. */
   *replacePages(): Op<void> {
     const old = this.#frames
-    const fresh = this.#takePages()
+    const fresh = this.takePages()
     this.moves++
     if (this.#init.asyncCopy !== true) {
       this.#copy(old, fresh)
@@ -120,15 +120,15 @@ export class MigratingExporter {
     this.#kernel.scheduler.queue(job)
   }
 
-  /** What the CPU sees, once nothing is being moved. */
+  /** What the CPU sees, once nothing is being moved or written. */
   *read(offsetBytes: number, lengthBytes: number): Op<Uint8Array> {
-    yield* this.dmabuf.resv.waitTimeout(DmaResvUsage.KERNEL, false, TIMEOUT_NS)
+    yield* this.dmabuf.resv.waitTimeout(DmaResvUsage.WRITE, false, TIMEOUT_NS)
     const out = new Uint8Array(lengthBytes)
     for (let done = 0; done < lengthBytes; ) {
       const at = offsetBytes + done
       const inPage = at % PAGE_SIZE
       const part = Math.min(PAGE_SIZE - inPage, lengthBytes - done)
-      out.set(this.#page(Math.floor(at / PAGE_SIZE)).subarray(inPage, inPage + part), done)
+      out.set(this.page(Math.floor(at / PAGE_SIZE)).subarray(inPage, inPage + part), done)
       done += part
     }
     return out
@@ -142,15 +142,20 @@ export class MigratingExporter {
     })
   }
 
-  *#map(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
+  protected *map(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
     if (this.#init.slowMap === true) yield* yieldNow(this.#kernel.scheduler)
     const table = new SgTable(this.#frames.length)
-    for (const frame of this.#frames) table.append(frame, 0, PAGE_SIZE)
+    for (const frame of this.framesFor(attachment)) table.append(frame, 0, PAGE_SIZE)
     attachment.device.dma.mapSgtable(table, direction, DmaAttrs.SKIP_CPU_SYNC)
     return table
   }
 
-  #takePages(): number[] {
+  /** The pages that a device is given: those of the buffer. */
+  protected framesFor(_attachment: DmaBufAttachment): readonly number[] {
+    return this.#frames
+  }
+
+  protected takePages(): number[] {
     const frames: number[] = []
     for (let i = 0; i < this.#init.pages; i++) {
       frames.push(this.#ledger.take(this.#init.scattered === true))
@@ -167,7 +172,8 @@ export class MigratingExporter {
     for (const frame of from) this.#ledger.giveBack(frame)
   }
 
-  #page(index: number): Uint8Array {
+  /** A page of the buffer, for the CPU and for the GPU that it belongs to. */
+  page(index: number): Uint8Array {
     const frame = this.#frames[index]
     assert(frame !== undefined, 'a page outside the buffer')
     return this.#ledger.bytesOf(frame)

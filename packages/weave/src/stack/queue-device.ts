@@ -95,6 +95,7 @@ export class QueueDevice implements Checker {
   readonly #components: QueueDeviceComponents
   readonly #init: QueueDeviceInit
   readonly #commands: Command[]
+  readonly #hung: Command[] = []
   readonly #irq: DeferredCall
   readonly #range: BusRange = new BusRange()
   readonly #fresh: Uint8Array
@@ -122,6 +123,15 @@ export class QueueDevice implements Checker {
     this.medium.set(this.#fresh)
     this.hangs = () => false
     this.hung = 0
+  }
+
+  /** What hung goes on. */
+  resumeHung(): void {
+    this.hangs = () => false
+    for (const command of this.#hung.splice(0)) {
+      this.hung--
+      this.#components.kernel.scheduler.queue(command.call)
+    }
   }
 
   attach(addresses: QueueAddresses): void {
@@ -160,6 +170,7 @@ export class QueueDevice implements Checker {
       this.#fetch(command)
       if (this.hangs(command.opcode, command.lba)) {
         this.hung++
+        this.#hung.push(command)
         return
       }
     } else if (command.phase === Phase.MOVE) this.#move(command)

@@ -40,7 +40,9 @@ export class RingUser {
   static *register(stack: Stack, exporter: MigratingExporter): Op<RingUser> {
     const user = new RingUser(stack, exporter)
     user.ring.registerFiles([user.#file])
-    yield* user.ring.registerBuffers([{ dmabuf: exporter.dmabuf, fileIndex: 0 }])
+    yield* user.ring.registerBuffers([
+      { dmabuf: exporter.dmabuf, fileIndex: 0, barrier: stack.parts.barrier ?? true },
+    ])
     return user
   }
 

@@ -63,6 +63,9 @@ export interface DesignParts {
   readonly dmaBuf?: DmaBufParts
   readonly fence?: typeof DmaFence
   readonly host?: HostParts
+  readonly exporter?: typeof MigratingExporter
+  /** Whether registrations with a ring wait for what others do with the contents; true by default. */
+  readonly barrier?: boolean
 }
 
 export interface StackInit {
@@ -195,7 +198,7 @@ export class Stack {
 
   /** A buffer; its maker has the one reference. */
   exporter(init: MigratingExporterInit): MigratingExporter {
-    const exporter = new MigratingExporter(this, init)
+    const exporter = new (this.parts.exporter ?? MigratingExporter)(this, init)
     if (this.#pattern.length < init.pages * PAGE_SIZE) {
       this.#pattern = Uint8Array.from({ length: init.pages * PAGE_SIZE }, (_, at) => bufferByte(at))
     }

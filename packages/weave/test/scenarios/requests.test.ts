@@ -3,11 +3,15 @@
 
 import { describe, it } from 'vitest'
 import { f09 } from '../../src/scenarios/f09-shared-context.ts'
+import { f10 } from '../../src/scenarios/f10-over-wide-class.ts'
+import { f11 } from '../../src/scenarios/f11-data-order.ts'
 import { f12 } from '../../src/scenarios/f12-no-slot.ts'
 import { h01 } from '../../src/scenarios/h01-batch-forgets.ts'
+import { p01 } from '../../src/scenarios/p01-swallowed-writes.ts'
 import { p04 } from '../../src/scenarios/p04-base-and-offset.ts'
 import { r03 } from '../../src/scenarios/r03-every-refusal-a-retry.ts'
 import { r04 } from '../../src/scenarios/r04-takes-twice.ts'
+import { s01 } from '../../src/scenarios/s01-unlinked-list.ts'
 import { s04 } from '../../src/scenarios/s04-frees-by-flag.ts'
 import { s05 } from '../../src/scenarios/s05-whole-page-sync.ts'
 import { s06 } from '../../src/scenarios/s06-one-way-sync.ts'
@@ -48,5 +52,21 @@ describe('scenarios of requests and their maps', () => {
 
   it('P4: the mutant reads into the wrong bytes; ours does not', () => {
     expectScenario(p04, 'data')
+  })
+
+  it('F10: the mutant holds up who has nothing to do with it; ours does not', () => {
+    expectScenario(f10, 'error')
+  })
+
+  it('F11: the mutant writes what the GPU has half written; ours waits where asked to', () => {
+    expectScenario(f11, 'data')
+  })
+
+  it('S1: the mutant writes descriptors over the end of their page; ours links pages', () => {
+    expectScenario(s01, 'descriptors')
+  })
+
+  it('P1: the mutant exporter swallows what is read; ours does not', () => {
+    expectScenario(p01, 'data')
   })
 })
