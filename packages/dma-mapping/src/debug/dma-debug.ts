@@ -320,9 +320,11 @@ export class DmaDebug {
     for (const mapping of this.#mappings) {
       if (mapping.owner !== owner || mapping.dmaAt(0) !== dmaAddr) continue
       let score = 0
-      if (mapping.kind === kind) score += 4
-      if (mapping.totalBytes === length) score += 2
-      if (mapping.direction === direction) score += 1
+      if (mapping.kind === kind) score += 8
+      if (mapping.totalBytes === length) score += 4
+      if (mapping.direction === direction) score += 2
+      // Of two that are alike the one is undone that the device is done with.
+      if (mapping.owned.isEmpty) score += 1
       if (score <= bestScore) continue
       best = mapping
       bestScore = score

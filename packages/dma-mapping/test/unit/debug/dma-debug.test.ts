@@ -44,6 +44,20 @@ describe.each(modes)('checked mode, %s', (iommuMode) => {
     expect(t.checks().length).toBe(2)
   })
 
+  it('of two mappings of a buffer the one that is unmapped leaves DMA through the other alone', () => {
+    const t = setUp(iommuMode)
+    const [first, second] = [t.table(0), t.table(0)]
+    t.dma.mapSgtable(first, BIDIRECTIONAL, DmaAttrs.SKIP_CPU_SYNC)
+    t.dma.syncSingleForDevice(first.dmaAddressAt(0), 512, FROM_DEVICE)
+    t.dma.mapSgtable(second, BIDIRECTIONAL, DmaAttrs.SKIP_CPU_SYNC)
+    t.dma.unmapSgtable(second, BIDIRECTIONAL, DmaAttrs.SKIP_CPU_SYNC)
+    busWrite(t.device, first.dmaAddressAt(0), new Uint8Array(512))
+    t.dma.syncSingleForCpu(first.dmaAddressAt(0), 512, FROM_DEVICE)
+    t.dma.unmapSgtable(first, BIDIRECTIONAL, DmaAttrs.SKIP_CPU_SYNC)
+    expect(t.checks()).toEqual([])
+    t.device.destroy()
+  })
+
   it('finds the wrong size, direction and kind', () => {
     const t = setUp(iommuMode)
     t.dma.unmapSingle(t.dma.mapSingle(t.addr, 100, TO_DEVICE), 10_000, TO_DEVICE)
