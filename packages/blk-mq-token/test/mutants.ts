@@ -3,7 +3,6 @@
 
 // Designs of the published versions, put back one step at a time.
 
-import { DmaResvUsage } from '@iolayers/dma-buf'
 import { type Op, WorkItem, yieldNow } from '@iolayers/kernel'
 import {
   DrainPolicy,
@@ -124,11 +123,6 @@ class MakesItsOwn extends Token {
   protected override takeRaced(): MapGeneration | null {
     return null
   }
-}
-
-/** F10 and F7 have the same form: another class. */
-export class KernelClass extends FencePolicy {
-  protected override readonly usage: DmaResvUsage = DmaResvUsage.KERNEL
 }
 
 export interface Mutant {
