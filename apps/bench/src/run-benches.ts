@@ -4,11 +4,12 @@
 import { cpus } from 'node:os'
 import type { Bench, BenchInit, BenchRow } from './bench.ts'
 import { choicePoints } from './rows/choice-points.ts'
+import { eviction } from './rows/eviction.ts'
 import { iterList } from './rows/iter-list.ts'
 import { ringRead } from './rows/ring-read.ts'
 import { weave } from './rows/weave.ts'
 
-export const BENCHES: readonly Bench[] = [ringRead, iterList, weave, choicePoints]
+export const BENCHES: readonly Bench[] = [ringRead, iterList, weave, choicePoints, eviction]
 
 export interface BenchReport {
   readonly version: 1

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import { allocatedBytesPerOperation } from '../../src/measure/allocation.ts'
 import { differences, interleave, median, summarize } from '../../src/measure/slices.ts'
+import { runEvictions } from '../../src/rigs/evictions.ts'
 import { ListedBuffers } from '../../src/rigs/listed-buffers.ts'
 import {
   createBenchKernel,
@@ -34,6 +35,8 @@ describe('the bench', () => {
       'weave H2 ours drain exhaustive',
       'weave H2 mutant fence exhaustive',
       'choice-points',
+      'eviction fence, 10 us',
+      'eviction drain, 10 us',
     ])
     for (const { also, ...row } of report.rows) {
       for (const figure of Object.values(also ?? {})) expect(figure).toBeGreaterThanOrEqual(0)
@@ -51,6 +54,27 @@ describe('the bench', () => {
         allocatedBytes: expect.any(Number),
         hash: expect.stringMatching(/^[0-9a-f]{8}$/),
       })
+    }
+  })
+
+  it('an eviction waits for the hardware: in the call under drain, after it under fence', () => {
+    const init = {
+      latencyNs: 1000,
+      slowNs: 9000,
+      inFlight: 8,
+      evictions: 5,
+      everyNs: 3700,
+      rounds: 40,
+    }
+    const [fence, drain] = (['fence', 'drain'] as const).map((policy) =>
+      runEvictions({ ...init, policy }),
+    )
+    expect(fence?.ioNs).toHaveLength(320)
+    expect(fence?.callNs).toEqual([0, 0, 0, 0, 0])
+    expect(drain?.callNs).toEqual(drain?.ownNs)
+    for (const result of [fence, drain]) {
+      expect(Math.max(...(result?.ownNs ?? []))).toBeLessThanOrEqual(9000)
+      expect(Math.max(...(result?.ownNs ?? []))).toBeGreaterThan(0)
     }
   })
 

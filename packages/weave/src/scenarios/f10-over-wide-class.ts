@@ -24,7 +24,6 @@ export const f10: Scenario = {
   step: 'the drain fence is of class KERNEL, which all who map the buffer wait for',
   survives: 'the fence is BOOKKEEP: only who moves or frees the memory waits for it',
   mutantPolicy: 'fence',
-  policies: ['fence'],
   freshWorld: true,
   mutant: { tokens: { policies: { fence: new KernelClass(new DrainPolicy()) } } },
   *setup(weave) {

@@ -32,6 +32,7 @@ import { h12 } from './h12-leaves-early.ts'
 import { h13 } from './h13-failed-attach-leaks.ts'
 import { h14 } from './h14-publish-while-closing.ts'
 import { h15 } from './h15-removal-order.ts'
+import { it1 } from './it1-retry-on-first.ts'
 import { p01 } from './p01-swallowed-writes.ts'
 import { p04 } from './p04-base-and-offset.ts'
 import { r01 } from './r01-stale-reuse.ts'
@@ -99,6 +100,7 @@ export const scenarios: readonly Scenario[] = [
   t02,
   t03,
   t04,
+  it1,
 ]
 
 export { canary } from './canary.ts'

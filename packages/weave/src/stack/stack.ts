@@ -14,7 +14,8 @@ import {
   type QueueLimitsInit,
   type TagSet,
 } from '@iolayers/block-core'
-import { createDmaBufCore, type DmaBufCore, type DmaFence } from '@iolayers/dma-buf'
+import type { IterSource, IterTarget, SourceIterPrivate } from '@iolayers/bpf-iter'
+import { createDmaBufCore, type DmaBuf, type DmaBufCore, type DmaFence } from '@iolayers/dma-buf'
 import type { DmaBufParts } from '@iolayers/dma-buf/parts'
 import {
   createDevice,
@@ -53,6 +54,11 @@ import { TransferLog } from './transfer-log.ts'
 /** Which policy registrations are made with. */
 export type Policy = 'fence' | 'drain'
 
+/** Makes the iterator target over all buffers. */
+export type DmabufTarget = (
+  source: IterSource<DmaBuf>,
+) => IterTarget<DmaBuf, SourceIterPrivate<DmaBuf>>
+
 /** The classes that a design puts in the place of ours; nothing: it is ours. */
 export interface DesignParts {
   readonly tokens?: TokenParts
@@ -64,6 +70,7 @@ export interface DesignParts {
   readonly fence?: typeof DmaFence
   readonly host?: HostParts
   readonly exporter?: typeof MigratingExporter
+  readonly dmabufTarget?: DmabufTarget
   /** Whether registrations with a ring wait for what others do with the contents; true by default. */
   readonly barrier?: boolean
 }
