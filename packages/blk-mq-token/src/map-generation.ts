@@ -33,10 +33,16 @@ export interface GenerationOwner {
   generationUnmapped(map: MapGeneration): void
 }
 
-/** Which generation of its token, and the fence context that is its own. */
+/** Where a fence stands among others: its context, and its place there. */
+export interface FencePoint {
+  readonly context: number
+  readonly seqno: number
+}
+
+/** Which generation of its token, and where its drain fence stands. */
 export interface MapGenerationInit {
   readonly generation: number
-  readonly fenceContext: number
+  readonly fencePoint: FencePoint
 }
 
 /**
@@ -63,7 +69,7 @@ export class MapGeneration implements DmabufIoMap {
   protected readonly segments: DmaSegmentTable
   protected readonly unmapWork: WorkItem
   protected readonly freeHead: RcuHead
-  protected readonly fenceContext: number
+  protected readonly fencePoint: FencePoint
   protected table: SgTable | null
   protected fenceVisible: boolean
   protected freed: boolean
@@ -88,7 +94,7 @@ export class MapGeneration implements DmabufIoMap {
     this.segments = segments
     this.unmapWork = new WorkItem('dmabuf map unmap', () => this.unmap())
     this.freeHead = new RcuHead(() => this.free())
-    this.fenceContext = init.fenceContext
+    this.fencePoint = init.fencePoint
     this.table = table
     this.fenceVisible = false
     this.freed = false
@@ -142,9 +148,9 @@ export class MapGeneration implements DmabufIoMap {
     this.activeRef.put()
   }
 
-  /** Binds the preallocated fence to its own context. Allocates nothing. The slot must have been reserved (F1). */
+  /** Binds the preallocated fence to its place. Allocates nothing. The slot must have been reserved (F1). */
   initFence(): void {
-    this.fence.init(this.fenceContext, 1)
+    this.fence.init(this.fencePoint.context, this.fencePoint.seqno)
     this.fenceVisible = true
   }
 

@@ -11,7 +11,12 @@ export {
   type InvalidationPolicies,
   type InvalidationPolicy,
 } from './invalidation.ts'
-export { type GenerationOwner, MapGeneration, type MapGenerationInit } from './map-generation.ts'
+export {
+  type FencePoint,
+  type GenerationOwner,
+  MapGeneration,
+  type MapGenerationInit,
+} from './map-generation.ts'
 export { StackedToken, type StackedTokenComponents } from './stacked-token.ts'
 export { Token } from './token.ts'
 export type { TokenComponents, TokenInit, TokenTracepoints } from './token-contract.ts'

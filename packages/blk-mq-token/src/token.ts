@@ -15,7 +15,7 @@ import {
 } from '@iolayers/dma-mapping'
 import { assert, Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import type { InvalidationContext } from './invalidation.ts'
-import type { GenerationOwner, MapGeneration } from './map-generation.ts'
+import type { FencePoint, GenerationOwner, MapGeneration } from './map-generation.ts'
 import type { DmabufTokenStats } from './stats.ts'
 import {
   interrupted,
@@ -229,10 +229,10 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
 
   protected makeGeneration(table: SgTable, segments: DmaSegmentTable): MapGeneration {
     const { Generation, trace } = this.components
-    const fenceContext = this.fenceContextFor()
+    const generation = ++this.generations
     const map = new Generation(this, table, segments, {
-      generation: ++this.generations,
-      fenceContext,
+      generation,
+      fencePoint: this.fencePointFor(generation),
     })
     if (trace.mapCreate.enabled) {
       trace.mapCreate.emit(this.dmabuf.inode, map.generation, segments.count, map.granuleShift)
@@ -241,8 +241,8 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
   }
 
   /** A context of its own: two generations may have DMA in flight, and a reservation object keeps one fence per context (F9). */
-  protected fenceContextFor(): number {
-    return this.components.allocFenceContext()
+  protected fencePointFor(_generation: number): FencePoint {
+    return { context: this.components.allocFenceContext(), seqno: 1 }
   }
 
   /** Lock held: an exporter that takes it next finds the map, counted, and can kill it (H2). */

@@ -102,7 +102,7 @@ class InitsEarly extends MapGeneration {
 
   constructor(...args: ConstructorParameters<typeof MapGeneration>) {
     super(...args)
-    this.fence.init(this.fenceContext, 1)
+    this.fence.init(this.fencePoint.context, this.fencePoint.seqno)
   }
 
   override initFence(): void {}

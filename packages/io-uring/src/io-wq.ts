@@ -34,7 +34,7 @@ export class IoWq {
     this.#kernel = kernel
     this.#limit = limit
     this.#run = run
-    this.#work = new WaitQueue(kernel.scheduler, 'io_uring work')
+    this.#work = new WaitQueue(kernel.scheduler, 'io_uring work', { idle: true })
     this.#hasWork = () => this.#head !== null || this.#stopping || this.#tooMany
   }
 

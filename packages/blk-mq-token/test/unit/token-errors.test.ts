@@ -291,6 +291,28 @@ describe('the waits of making a map', () => {
     rig.finish(token)
   })
 
+  it('F7: who holds the lock and waits for readers and writers gets on, with the drain fence pending', () => {
+    const rig = new Rig({ policy: 'fence' })
+    const { resv } = rig.exporter.dmabuf
+    const token = rig.create()
+    const map = rig.run(token.getMap())
+    map.tryGetActive()
+    rig.run(loseMap(rig.exporter))
+    function* restore(): Op<number> {
+      yield* resv.lock(null)
+      try {
+        return yield* resv.waitTimeout(DmaResvUsage.READ, false, 1000)
+      } finally {
+        resv.unlock()
+      }
+    }
+    expect(rig.run(restore())).toBe(1000)
+    expect(resv.testSignaled(DmaResvUsage.BOOKKEEP)).toBe(false)
+    map.putActive()
+    map.put()
+    rig.finish(token)
+  })
+
   it('R-MQ-4: the wait for the lock is interruptible', () => {
     const rig = new Rig()
     const { scheduler } = rig.world

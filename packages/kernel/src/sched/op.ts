@@ -14,6 +14,8 @@ export interface Dependence {
   blockers?(): readonly Blocker[]
   /** One of them is enough; otherwise all are needed. */
   readonly anyOf?: boolean
+  /** Who waits here has nothing to do: that it is never woken is no fault. @see include/linux/sched.h TASK_IDLE */
+  readonly idle?: boolean
 }
 
 /**

@@ -44,6 +44,10 @@ export class WaitQueue implements Park {
     return this.#dependence?.anyOf === true
   }
 
+  get idle(): boolean {
+    return this.#dependence?.idle === true
+  }
+
   get hasWaiters(): boolean {
     return !this.#shared.empty || !this.#exclusive.empty
   }

@@ -84,7 +84,7 @@ class Queue implements WorkQueue, ItemOwner {
       components.workers ?? new WorkerPool(components.scheduler, { name, workersMax: maxActive })
     this.#maxActive = maxActive
     this.#done = new WaitQueue(components.scheduler, this.what, this)
-    this.#mayday = new WaitQueue(components.scheduler, `a mayday of ${name}`)
+    this.#mayday = new WaitQueue(components.scheduler, `a mayday of ${name}`, { idle: true })
   }
 
   queue(item: WorkItem): boolean {

@@ -41,7 +41,7 @@ export class WorkerPool {
     this.name = init.name
     this.workersMax = init.workersMax
     this.#scheduler = scheduler
-    this.#work = new WaitQueue(scheduler, `work for the workers ${init.name}`)
+    this.#work = new WaitQueue(scheduler, `work for the workers ${init.name}`, { idle: true })
     this.#wanted = () => this.#stopped || this.#retiring > 0 || this.#list.first !== null
     this.#mayday = new Timer(scheduler, `mayday of ${init.name}`, () => this.#callRescuers())
   }

@@ -9,7 +9,7 @@ import type { Blocker, Candidate, Task, VirtualScheduler } from '@iolayers/kerne
 import type { Fault } from '../search/contracts.ts'
 import type { Checker } from './contracts.ts'
 import { UserSpace } from './user-space.ts'
-import { keeperOf, runOn, wouldEndWithout } from './what-if.ts'
+import { keeperOf, runOn, whoWouldEnd } from './what-if.ts'
 
 /** Who has to get on before `subject`, which somebody waits for, can, besides those that it names itself. */
 export type WaitKnowledge = (subject: object) => readonly Blocker[]
@@ -62,21 +62,32 @@ export class WaitGraph implements Checker {
     return this.#inferred() ?? fault
   }
 
-  /** A task that keeps others from a lock, and waits for what one of those would do. The run is over: it may be changed to find out. */
+  /** A cycle that no edge tells of, found by trying. The run is over: it may be changed to find out. */
   #inferred(): Fault | null {
-    for (const holder of this.#waiting()) {
-      const kept = [...this.#scheduler.liveTasks].filter((task) => keeperOf(task) === holder)
-      if (kept.length === 0 || allEdges(holder.waitingFor ?? '').length > 0) continue
-      const details = [holder, ...kept].map((task) => lineOf(chainOf(task, allEdges)))
-      const what = holder.waitingFor?.what ?? ''
-      if (!wouldEndWithout(this.#scheduler, holder, kept)) return null
-      return {
-        check: 'deadlock',
-        message: `${holder.name} waits for ${what} with a lock in hand that who would end it waits for`,
-        details,
-      }
+    const parked = [...this.#scheduler.liveTasks].filter((task) => task.state === 'parked')
+    const open = parked.filter(
+      ({ waitingFor }) =>
+        waitingFor !== null && waitingFor.idle !== true && this.#allEdges(waitingFor).length === 0,
+    )
+    const keptBy = (holder: Task): Task[] => parked.filter((task) => keeperOf(task) === holder)
+    // One try is all that there is: who keeps others from a lock, else who waits for better or worse.
+    const suspect =
+      open.find((task) => keptBy(task).length > 0) ??
+      open.find((task) => !task.interruptible) ??
+      open[0]
+    if (suspect === undefined) return null
+    const kept = keptBy(suspect)
+    const own = lineOf(chainOf(suspect, allEdges))
+    const others = kept.map((task) => lineOf(chainOf(task, allEdges)))
+    const ender = whoWouldEnd(this.#scheduler, suspect, kept)
+    if (ender === null) return null
+    const through = ender === suspect ? [] : [typeof ender === 'string' ? ender : ender.name]
+    const by = ender === suspect ? 'it would end itself, did it get on' : `${through[0]} would end`
+    return {
+      check: 'deadlock',
+      message: `a cycle of waiting: ${[suspect.name, ...through, suspect.name].join(' -> ')}`,
+      details: [`${own}, which ${by}`, ...others],
     }
-    return null
   }
 
   #waiting(): Task[] {

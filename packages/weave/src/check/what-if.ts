@@ -3,11 +3,15 @@
 
 import {
   DeadlockError,
+  KernelError,
   NoEndError,
   type Op,
+  type Park,
   type Task,
   type VirtualScheduler,
 } from '@iolayers/kernel'
+
+type WaitList = NonNullable<Task['wait']['list']>
 
 /** Longer chains of tasks that wait for each other's locks are not followed. */
 const CHAIN_MAX = 16
@@ -30,40 +34,49 @@ export function keeperOf(task: Task): Task | null {
 }
 
 /**
- * What if `task` had not waited? It is made to leave its wait as by a kill: what it would do last, and its locks with that, is done. Says whether
- * somebody would then have ended the wait: one of `kept`, who wait for its locks. The run is over, and of no other use afterwards.
+ * What if `task` had not waited? Its wait throws, as by a kill, so that its locks are let go of. Says who would then have ended that wait: a task, often one
+ * of `kept`, who wait for its locks, or itself; a string for what no task does; null for nobody. The run is over, and of no other use afterwards.
  */
-export function wouldEndWithout(
+export function whoWouldEnd(
   scheduler: VirtualScheduler,
   task: Task,
   kept: readonly Task[],
-): boolean {
+): Task | string | null {
   const { list } = task.wait
   const park = task.waitingFor
-  if (list === null || park === null) return false
-  let woken = false
-  function* watch(self: () => Task): Op<void> {
-    const { wait } = self()
-    if (list === null || park === null) return
-    list.pushLast(wait)
-    while (wait.list !== null) yield park
-    woken = true
-  }
-  const probe: Task = scheduler.spawn(
-    'probe',
-    watch(() => probe),
-    { daemon: true },
-  )
+  if (list === null || park === null) return null
+  let waker: Task | string | null = null
+  const probe = scheduler.spawn('probe', waitIn(list, park), { daemon: true })
   // It waits before anybody else does anything.
   runOn(scheduler)
+  onTakenOff(probe, () => {
+    waker ??= scheduler.current ?? 'what runs without a task'
+  })
   let keeper: Task | null = task
-  for (let leavers = 0; keeper !== null && !woken && leavers < LEAVERS_MAX; leavers++) {
+  for (let leavers = 0; keeper !== null && waker === null && leavers < LEAVERS_MAX; leavers++) {
     leave(keeper)
     scheduler.wake(keeper)
     runOn(scheduler)
     keeper = kept.map(keeperOf).find((other) => other !== null) ?? null
   }
-  return woken
+  return waker
+
+  function* waitIn(at: WaitList, where: Park): Op<void> {
+    at.pushLast(probe.wait)
+    while (probe.wait.list !== null) yield where
+  }
+}
+
+/** Whoever wakes a task takes it off the list in which it waits. */
+function onTakenOff(task: Task, tell: () => void): void {
+  let { list } = task.wait
+  Object.defineProperty(task.wait, 'list', {
+    get: () => list,
+    set: (value: WaitList | null) => {
+      list = value
+      if (value === null) tell()
+    },
+  })
 }
 
 /** As far as it goes. Whatever else goes wrong after such an end says nothing: each of it ends one call only. */
@@ -78,11 +91,11 @@ export function runOn(scheduler: VirtualScheduler): void {
   }
 }
 
-/** Its next step is its last: what stands in its `finally` blocks. */
+/** Its wait throws, which those that it stands in may handle: what is given back then is given back. */
 function leave(task: Task): void {
   const { op } = task
   op.next = () => {
     Reflect.deleteProperty(op, 'next')
-    return op.return(undefined)
+    return op.throw(new KernelError('EINTR', `${task.name} was made to leave its wait`))
   }
 }

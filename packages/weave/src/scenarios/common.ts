@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { DmaResvUsage, MAX_SCHEDULE_TIMEOUT } from '@iolayers/dma-buf'
 import { KernelError, type Op } from '@iolayers/kernel'
 import type { Race } from '../run/scenario.ts'
 import type { Weave } from '../run/weave.ts'
 import { BioUser } from '../stack/bio-user.ts'
 import type { MigratingExporter, MigratingExporterInit } from '../stack/migrating-exporter.ts'
-import { RingUser } from '../stack/ring-user.ts'
+import { type RingIo, RingUser, type RingUserInit } from '../stack/ring-user.ts'
 import type { Stack, StackInit } from '../stack/stack.ts'
 
 export interface OneBuffer {
@@ -126,9 +125,42 @@ export function* invalidate({ dmabuf }: MigratingExporter): Op<void> {
   }
 }
 
-/** Who wants memory of an exporter: waits for the last DMA on it, as reclaim does, for as long as it takes. */
-export function* reclaim({ dmabuf }: MigratingExporter): Op<void> {
-  yield* dmabuf.resv.waitTimeout(DmaResvUsage.BOOKKEEP, false, MAX_SCHEDULE_TIMEOUT)
+/** Under the lock of the buffer, as a GPU that brings one back holds it from the first to the last step. */
+export function* underLock({ dmabuf }: MigratingExporter, op: Op<void>): Op<void> {
+  yield* dmabuf.resv.lock(null)
+  try {
+    yield* op
+  } finally {
+    dmabuf.resv.unlock()
+  }
+}
+
+/** A ring with one buffer, which is mapped when the race begins. */
+export function* ringWithMap(
+  weave: Weave,
+  init: RingUserInit & { readonly stack?: Omit<StackInit, 'policy'> } = {},
+): Op<OneRing> {
+  const stack = weave.stack(init.stack)
+  const exporter = stack.exporter({ pages: 1 })
+  const user = yield* RingUser.register(stack, exporter, init)
+  yield* user.io(FIRST_IO)
+  return {
+    exporter,
+    user,
+    *finish() {
+      yield* user.close()
+      exporter.dmabuf.put()
+    },
+  }
+}
+
+const FIRST_IO: RingIo = { op: 'read', lba: 20, blocks: 1, bufferOffsetBytes: 0 }
+
+export interface OneRing {
+  readonly exporter: MigratingExporter
+  readonly user: RingUser
+  /** Gives all back. */
+  finish(): Op<void>
 }
 
 /** A read through a ring, of `blocks` blocks, beside an exporter that moves the buffer. */

@@ -1,41 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Completion, type Op } from '@iolayers/kernel'
+import type { Op } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
-import { giveBack, invalidate, oneBuffer } from './common.ts'
+import type { RingIo } from '../stack/ring-user.ts'
+import { invalidate, ringWithMap } from './common.ts'
 import { OneReference } from './designs.ts'
+
+/** The first has the only tag; the second needs a map, and with it the worker; the third has a map, and waits for the worker. */
+const READS: readonly RingIo[] = [
+  { op: 'read', lba: 0, blocks: 1 },
+  { op: 'read', lba: 1, blocks: 1, registration: 1 },
+  { op: 'read', lba: 2, blocks: 1 },
+]
 
 export const d01: Scenario = {
   id: 'D1',
   hazards: ['D1'],
-  title: 'the drain waits for a request that waits for a worker that waits for the lock',
+  title: 'the drain waits for a parked request, behind one whose worker waits for the lock',
   happenedIn: 'v6 and v7',
   step: 'a drain in place waits for whoever holds a pointer to the map',
-  survives: 'a drain waits for `active` alone, which nobody holds while waiting',
+  survives: 'a drain waits for `active` alone, which no request holds while it waits',
   mutantPolicy: 'drain',
   mutant: { tokens: { generation: OneReference } },
   *setup(weave) {
-    const world = yield* oneBuffer(weave)
-    const { user, exporter } = world
-    const reissued = new Completion(weave.scheduler, 'a worker for the parked request')
-    function* parked(): Op<void> {
-      const map = yield* user.token.getMap()
-      yield* reissued.wait()
-      map.put()
+    const { user, exporter, finish } = yield* ringWithMap(weave, {
+      registrations: 2,
+      stack: { queueDepth: 1 },
+    })
+    function* read(): Op<void> {
+      yield* user.all(READS)
     }
-    function* worker(): Op<void> {
-      const map = yield* user.token.getMap()
-      map.put()
-      reissued.complete()
-    }
-    return {
-      actors: {
-        'parked request': parked(),
-        'io worker': worker(),
-        exporter: invalidate(exporter),
-      },
-      finish: () => giveBack(world),
-    }
+    return { actors: { submitter: read(), exporter: invalidate(exporter) }, finish }
   },
 }

@@ -9,7 +9,7 @@ import { readAndMove } from './common.ts'
 class InitsEarly extends MapGeneration {
   constructor(...args: ConstructorParameters<typeof MapGeneration>) {
     super(...args)
-    this.fence.init(this.fenceContext, 1)
+    this.fence.init(this.fencePoint.context, this.fencePoint.seqno)
     this.fenceVisible = true
   }
 

@@ -3,32 +3,36 @@
 
 import type { Op } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
-import { giveBack, invalidate, oneBuffer, reclaim } from './common.ts'
+import { shortOfMemory } from '../stack/reclaim.ts'
+import { RingUser } from '../stack/ring-user.ts'
+import { invalidate } from './common.ts'
 import { OneReference } from './designs.ts'
 
 export const f02: Scenario = {
   id: 'F2',
   hazards: ['F2'],
-  title: 'reclaim waits for the drain of a map that who allocates holds up',
+  title: 'who has imported a map allocates, and reclaim waits for the drain of that map',
   happenedIn: 'v2 to v5',
-  step: 'who has imported a map holds its drain up, and then allocates',
+  step: 'whoever has imported a map holds its drain up',
   survives:
     'no drain waits for who holds a pointer: `active` is taken in the preparation, where nothing is allocated and nothing waits',
   mutantPolicy: 'fence',
   mutant: { tokens: { generation: OneReference } },
   *setup(weave) {
-    const world = yield* oneBuffer(weave)
-    const { user, exporter } = world
-    function* submitter(): Op<void> {
-      const map = yield* user.token.getMap()
-      // A bio or a tag, for which memory has to be found.
-      yield* weave.pause()
-      yield* reclaim(exporter)
-      map.put()
+    const stack = weave.stack()
+    const exporter = stack.exporter({ pages: 1 })
+    const user = yield* RingUser.register(stack, exporter, {
+      wrapFile: (file) => shortOfMemory(file, exporter),
+    })
+    function* read(): Op<void> {
+      yield* user.io({ op: 'read', lba: 0, blocks: 2 })
     }
     return {
-      actors: { submitter: submitter(), exporter: invalidate(exporter) },
-      finish: () => giveBack(world),
+      actors: { submitter: read(), exporter: invalidate(exporter) },
+      *finish() {
+        yield* user.close()
+        exporter.dmabuf.put()
+      },
     }
   },
 }

@@ -3,7 +3,8 @@
 
 import { type Op, WorkItem } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
-import { giveBack, invalidate, oneBuffer, readBlocks, reclaim } from './common.ts'
+import { reclaim } from '../stack/reclaim.ts'
+import { giveBack, invalidate, oneBuffer, readBlocks } from './common.ts'
 import { SignalsFromWork } from './designs.ts'
 
 /** As many as there are workers. */

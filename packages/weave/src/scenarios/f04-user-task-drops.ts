@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '@iolayers/kernel'
+import { SetupFlags } from '@iolayers/io-uring'
+import { Completion, type Op } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
-import { giveBack, invalidate, oneBuffer, reclaim } from './common.ts'
+import { reclaim } from '../stack/reclaim.ts'
+import type { RingIo } from '../stack/ring-user.ts'
+import { invalidate, ringWithMap } from './common.ts'
 import { OneReference } from './designs.ts'
+
+const READ: readonly RingIo[] = [{ op: 'read', lba: 0, blocks: 2 }]
 
 export const f04: Scenario = {
   id: 'F4',
   hazards: ['F4'],
   title: 'all I/O is done, and only the user task can say so',
-  happenedIn: 'v3 to v5, with DEFER_TASKRUN',
-  step: 'the reference that holds the drain up is dropped by the task that submitted, when it next enters the kernel',
+  happenedIn: 'v3 to v5, with IOPOLL',
+  step: 'the drain waits for the pointers of requests, which a polled ring lets go of when its task looks',
   survives:
     '`active` is dropped by the completion of the command; what a user task still holds keeps no drain up',
   mutantPolicy: 'fence',
   mutant: { tokens: { generation: OneReference } },
   *setup(weave) {
-    const world = yield* oneBuffer(weave)
-    const { user, exporter, stack } = world
-    stack.transfers.submitted(0, 2)
+    const { user, exporter, finish } = yield* ringWithMap(weave, { flags: SetupFlags.IOPOLL })
+    const reaped = new Completion(weave.scheduler, 'the user task has looked')
     function* userTask(): Op<void> {
-      const map = yield* user.token.getMap()
-      yield* user.submit(map, { op: 'read', lba: 0, blocks: 2 })
+      const lostBefore = user.submit(READ)
       yield* weave.userSpace.stay()
-      map.put()
+      yield* user.finish(READ, lostBefore)
+      reaped.complete()
     }
     function* evict(): Op<void> {
       yield* invalidate(exporter)
@@ -32,7 +36,10 @@ export const f04: Scenario = {
     }
     return {
       actors: { 'user task': userTask(), exporter: evict() },
-      finish: () => giveBack(world),
+      *finish() {
+        yield* reaped.wait()
+        yield* finish()
+      },
     }
   },
 }

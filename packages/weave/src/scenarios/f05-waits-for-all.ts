@@ -3,7 +3,7 @@
 
 import { Token } from '@iolayers/blk-mq-token/parts'
 import { DmaFence, DmaResvUsage, MAX_SCHEDULE_TIMEOUT } from '@iolayers/dma-buf'
-import type { Op } from '@iolayers/kernel'
+import { type Op, WwAcquireCtx } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
 import { giveBack, oneBuffer, readBlocks } from './common.ts'
 
@@ -40,8 +40,11 @@ export const f05: Scenario = {
     resv.addFence(fence, DmaResvUsage.BOOKKEEP)
     resv.unlock()
     function* restore(): Op<void> {
-      yield* resv.lock(null)
+      // A transaction: it could make another one give way, and who has none does not.
+      const ctx = new WwAcquireCtx(stack.core.reservationWwClass)
+      yield* resv.lock(ctx)
       resv.unlock()
+      ctx.fini()
       fence.signal()
       fence.put()
     }

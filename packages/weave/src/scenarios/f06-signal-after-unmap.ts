@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
-import { giveBack, invalidate, oneBuffer, readBlocks, reclaim } from './common.ts'
+import { reclaim } from '../stack/reclaim.ts'
+import { giveBack, invalidate, oneBuffer, readBlocks, underLock } from './common.ts'
 import { SignalsAfterUnmap } from './designs.ts'
 
 export const f06: Scenario = {
@@ -19,17 +19,11 @@ export const f06: Scenario = {
   *setup(weave) {
     const world = yield* oneBuffer(weave)
     const { user, exporter } = world
-    const { resv } = exporter.dmabuf
-    function* restore(): Op<void> {
-      yield* resv.lock(null)
-      yield* reclaim(exporter)
-      resv.unlock()
-    }
     return {
       actors: {
         submitter: readBlocks(user),
         exporter: invalidate(exporter),
-        'gpu restore': restore(),
+        'gpu restore': underLock(exporter, reclaim(exporter)),
       },
       finish: () => giveBack(world),
     }

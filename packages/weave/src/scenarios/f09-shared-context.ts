@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { MapGeneration, Token } from '@iolayers/blk-mq-token/parts'
+import { type FencePoint, Token } from '@iolayers/blk-mq-token/parts'
 import type { Op } from '@iolayers/kernel'
 import type { Scenario } from '../run/scenario.ts'
 import { giveBack, oneBuffer, readBlocks } from './common.ts'
 
-/** One timeline for all generations, which number its fences. */
+/** One timeline for all generations, which number its points. */
 class OneTimeline extends Token {
   #context = 0
 
-  protected override fenceContextFor(): number {
-    this.#context ||= super.fenceContextFor()
-    return this.#context
-  }
-}
-
-class NumbersTheTimeline extends MapGeneration {
-  override initFence(): void {
-    this.fence.init(this.fenceContext, this.generation)
-    this.fenceVisible = true
+  protected override fencePointFor(generation: number): FencePoint {
+    this.#context ||= super.fencePointFor(generation).context
+    return { context: this.#context, seqno: generation }
   }
 }
 
@@ -28,10 +21,10 @@ export const f09: Scenario = {
   hazards: ['F9'],
   title: 'the fence of a new map takes the place of that of the old one, which has DMA in flight',
   happenedIn: 'v2 to v5',
-  step: 'all generations of a registration share one fence context',
+  step: 'the drain fences of all generations are points of one timeline: one context, numbered by generation',
   survives: 'every generation has a fence context of its own, so that none replaces another',
   mutantPolicy: 'fence',
-  mutant: { tokens: { token: OneTimeline, generation: NumbersTheTimeline } },
+  mutant: { tokens: { token: OneTimeline } },
   *setup(weave) {
     const world = yield* oneBuffer(weave)
     const { user, exporter } = world

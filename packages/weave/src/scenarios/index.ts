@@ -12,7 +12,6 @@ import { f03 } from './f03-starved-signal.ts'
 import { f04 } from './f04-user-task-drops.ts'
 import { f05 } from './f05-waits-for-all.ts'
 import { f06 } from './f06-signal-after-unmap.ts'
-import { f07 } from './f07-write-class.ts'
 import { f08 } from './f08-zero-timeout.ts'
 import { f09 } from './f09-shared-context.ts'
 import { f10 } from './f10-over-wide-class.ts'
@@ -41,6 +40,7 @@ import { r03 } from './r03-every-refusal-a-retry.ts'
 import { r04 } from './r04-takes-twice.ts'
 import { r05 } from './r05-again-for-all.ts'
 import { r06 } from './r06-several-first-maps.ts'
+import { r07 } from './r07-no-bound.ts'
 import { r08 } from './r08-mixed-generations.ts'
 import { s01 } from './s01-unlinked-list.ts'
 import { s04 } from './s04-frees-by-flag.ts'
@@ -72,7 +72,6 @@ export const scenarios: readonly Scenario[] = [
   f04,
   f05,
   f06,
-  f07,
   f08,
   f09,
   f10,
@@ -89,6 +88,7 @@ export const scenarios: readonly Scenario[] = [
   r04,
   r05,
   r06,
+  r07,
   r08,
   s01,
   s04,

@@ -27,19 +27,19 @@ export const unreplayed: readonly Unreplayed[] = [
     },
   },
   {
+    id: 'F7',
+    why: 'It takes two steps at once: a drain fence of class WRITE, which those who read the buffer wait for, and a signal that needs the reservation lock (F6). With either alone nobody waits in a circle.',
+    shownBy: {
+      file: 'packages/blk-mq-token/test/unit/token-errors.test.ts',
+      test: 'F7: who holds the lock and waits for readers and writers gets on, with the drain fence pending',
+    },
+  },
+  {
     id: 'D4',
     why: 'Making a map holds nothing while it waits for older ones: there is no create mutex that a detach could want.',
     shownBy: {
       file: 'packages/blk-mq-token/test/unit/token-errors.test.ts',
       test: 'R-MQ-4, D4: the wait for an older map holds no lock; it is ETIME or ERESTARTSYS, and the new map stays',
-    },
-  },
-  {
-    id: 'R7',
-    why: 'To tell a bound from none, nine evictions have to hit nine imports in a row; a directed test does what no search would find soon.',
-    shownBy: {
-      file: 'packages/io-uring/test/unit/attempts.test.ts',
-      test: 'R7: after eight fresh imports it is ESTALE; NOWAIT gets EAGAIN at the first',
     },
   },
   {

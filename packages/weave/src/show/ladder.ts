@@ -6,6 +6,7 @@ import { type Line, storyOf, type Told } from './story.ts'
 import { wrap } from './wrap.ts'
 
 const DEFAULT_WIDTH = 120
+const DEFAULT_NOTES = 40
 /** The text gets as much, however many actors there are. */
 const TEXT_WIDTH_MIN = 30
 const SHORT_MAX = 4
@@ -20,6 +21,8 @@ export interface LadderInit {
   readonly told?: Told
   /** Characters a line; 120 by default. */
   readonly width?: number
+  /** What happened between two choices, in lines; 40 by default, then its middle is left out. */
+  readonly notesMax?: number
 }
 
 /**
@@ -29,18 +32,29 @@ export interface LadderInit {
 export function ladder(rows: readonly Row[], fault: Fault | null, init: LadderInit = {}): string {
   const { before, lines } = storyOf(rows, init.told)
   const width = init.width ?? DEFAULT_WIDTH
+  const notesMax = init.notesMax ?? DEFAULT_NOTES
   const actors = [...new Set(lines.flatMap(({ actor, interrupted }) => [...interrupted, actor]))]
   const columns = new Columns(actors, `${lines.length}`.length, width)
   const out = [...columns.legend(width), columns.head()]
-  for (const note of before) out.push(...columns.row('', () => ' ', [note]))
+  for (const note of shortened(before, notesMax)) out.push(...columns.row('', () => ' ', [note]))
   let nowNs = 0
   for (const line of lines) {
     const at = line.nowNs === nowNs ? '' : `[${timeOf(line.nowNs)}] `
     nowNs = line.nowNs
-    out.push(...columns.row(`${line.number}`, (actor) => markOf(line, actor), textsOf(line, at)))
+    const [head = '', ...notes] = textsOf(line, at)
+    const texts = [head, ...shortened(notes, notesMax)]
+    out.push(...columns.row(`${line.number}`, (actor) => markOf(line, actor), texts))
   }
   out.push('', ...faultLines(fault, width))
   return `${out.map((line) => line.trimEnd()).join('\n')}\n`
+}
+
+/** The beginning and the end. */
+function shortened(notes: readonly string[], most: number): readonly string[] {
+  if (notes.length <= most) return notes
+  const kept = Math.ceil(most / 2)
+  const left = notes.length - 2 * kept
+  return [...notes.slice(0, kept), `… ${left} more lines`, ...notes.slice(notes.length - kept)]
 }
 
 function textsOf(line: Line, time: string): readonly string[] {

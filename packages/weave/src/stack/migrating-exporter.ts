@@ -12,7 +12,15 @@ import {
   DmaResvUsage,
 } from '@iolayers/dma-buf'
 import { DmaAttrs, type DmaDirection, SgTable } from '@iolayers/dma-mapping'
-import { assert, DeferredCall, type Kernel, KernelError, type Op, yieldNow } from '@iolayers/kernel'
+import {
+  assert,
+  DeferredCall,
+  type Kernel,
+  KernelError,
+  type Op,
+  WaitQueue,
+  yieldNow,
+} from '@iolayers/kernel'
 import type { PageLedger } from './page-ledger.ts'
 
 const PAGE_SIZE = 4096
@@ -42,6 +50,10 @@ export class MigratingExporter {
   #frames: number[]
   #seqno = 0
   moves = 0
+  /** Times that a device mapped it. */
+  maps = 0
+  /** Woken at each. */
+  readonly mapped: WaitQueue
 
   constructor(
     components: {
@@ -55,6 +67,7 @@ export class MigratingExporter {
     this.#kernel = kernel
     this.#ledger = ledger
     this.#init = init
+    this.mapped = new WaitQueue(kernel.scheduler, 'a mapping of the buffer')
     this.#fenceContext = core.fenceContextAlloc(1)
     this.#frames = this.takePages()
     this.dmabuf = core.export({
@@ -147,6 +160,8 @@ export class MigratingExporter {
     const table = new SgTable(this.#frames.length)
     for (const frame of this.framesFor(attachment)) table.append(frame, 0, PAGE_SIZE)
     attachment.device.dma.mapSgtable(table, direction, DmaAttrs.SKIP_CPU_SYNC)
+    this.maps++
+    this.mapped.wakeUpAll()
     return table
   }
 

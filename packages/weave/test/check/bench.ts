@@ -12,6 +12,7 @@ import {
 } from '@iolayers/kernel'
 import { createGeneralCheckers, type GeneralCheckers } from '../../src/check/general.ts'
 import type { LeakProbe } from '../../src/check/leaks.ts'
+import type { WaitKnowledge } from '../../src/check/wait-graph.ts'
 import type { Fault } from '../../src/search/contracts.ts'
 
 export interface Bench {
@@ -27,7 +28,7 @@ export interface Bench {
 class Found extends Error {}
 
 /** One run, first come first served, with all general checkers. */
-export function createBench(init: KernelInit = {}): Bench {
+export function createBench(init: KernelInit = {}, known?: WaitKnowledge): Bench {
   let fault: Fault | null = null
   const scheduler = createVirtualScheduler({
     strategy: fifoStrategy(),
@@ -42,7 +43,7 @@ export function createBench(init: KernelInit = {}): Bench {
   })
   const kernel = createKernel({ scheduler }, { checked: true, ...init })
   const probes: LeakProbe[] = []
-  const general = createGeneralCheckers({ scheduler, kernel, probes })
+  const general = createGeneralCheckers({ scheduler, kernel, probes, ...(known && { known }) })
   const run: Bench['run'] = () => {
     try {
       scheduler.runUntilIdle()

@@ -5,6 +5,7 @@ import { describe, it } from 'vitest'
 import { r01 } from '../../src/scenarios/r01-stale-reuse.ts'
 import { r02 } from '../../src/scenarios/r02-partial-submission.ts'
 import { r05 } from '../../src/scenarios/r05-again-for-all.ts'
+import { r07 } from '../../src/scenarios/r07-no-bound.ts'
 import { r08 } from '../../src/scenarios/r08-mixed-generations.ts'
 import { expectScenario } from './expect-scenario.ts'
 
@@ -19,6 +20,10 @@ describe('scenarios of attempts', () => {
 
   it('R5: the mutant says AGAIN to who may wait; ours does not', () => {
     expectScenario(r05, 'assertion')
+  })
+
+  it('R7: the mutant imports for as long as the exporter evicts; ours ends', () => {
+    expectScenario(r07, 'livelock')
   })
 
   it('R8: the mutant mixes maps in one I/O; ours does not', () => {

@@ -92,6 +92,14 @@ deadlock: a cycle of waiting
     }
   })
 
+  it('leaves the middle of a long stretch out', () => {
+    const notes = Array.from({ length: 100 }, (_, i) => `note ${i}.`)
+    const text = ladder([row('a', { chosen: true, notes })], null, { notesMax: 6 })
+    const shown = [0, 1, 2, 97, 98, 99]
+    expect(notes.filter((note) => text.includes(note))).toEqual(shown.map((i) => `note ${i}.`))
+    expect(text).toContain('… 94 more lines')
+  })
+
   it('indents what it breaks', () => {
     const rows = [row('a', { chosen: true, notes: ['one two three four five six seven'] })]
     expect(ladder(rows, null, { width: 36 })).toContain(
