@@ -150,6 +150,7 @@ export class QueueDevice implements Checker {
       assert(command !== undefined, 'a device with fewer commands than its queue has entries')
       command.busy = true
       command.phase = Phase.FETCH
+      command.call.footprint = command
       command.sqHead = this.#sqHead
       this.#sqHead = (this.#sqHead + 1) % this.#init.entries
       this.#components.kernel.scheduler.queue(command.call)
@@ -168,6 +169,7 @@ export class QueueDevice implements Checker {
   #step(command: Command): void {
     if (command.phase === Phase.FETCH) {
       this.#fetch(command)
+      this.#declare(command)
       if (this.hangs(command.opcode, command.lba)) {
         this.hung++
         this.#hung.push(command)
@@ -179,6 +181,20 @@ export class QueueDevice implements Checker {
       return
     }
     this.#components.kernel.scheduler.queue(command.call)
+  }
+
+  /**
+   * What the command touches until its data is there is its own: its entry, its lists, its bytes here and there. Unless it shares bytes with
+   * another one: then their order is seen.
+   */
+  #declare(command: Command): void {
+    command.call.footprint = command.phase === Phase.MOVE ? command : null
+    for (const other of this.#commands) {
+      if (other === command || !other.busy || other.phase !== Phase.MOVE) continue
+      if (!overlap(command, other)) continue
+      command.call.footprint = null
+      other.call.footprint = null
+    }
   }
 
   #fetch(command: Command): void {
@@ -246,7 +262,7 @@ export class QueueDevice implements Checker {
   #move(command: Command): void {
     const piece = command.pieces[command.nextPiece]
     if (piece === undefined) {
-      command.phase = Phase.COMPLETE
+      moved(command)
       return
     }
     const isRead = command.opcode === NvmOpcode.READ
@@ -273,7 +289,7 @@ export class QueueDevice implements Checker {
     command.nextPiece++
     if (command.nextPiece < command.pieces.length) return
     this.#components.transfers.transferred(command.lba, command.blocks)
-    command.phase = Phase.COMPLETE
+    moved(command)
   }
 
   #complete(command: Command): void {
@@ -313,6 +329,21 @@ export class QueueDevice implements Checker {
     this.#fault ??= { check, message }
     return null
   }
+}
+
+/** Completions come one before the other. */
+function moved(command: Command): void {
+  command.phase = Phase.COMPLETE
+  command.call.footprint = null
+}
+
+function overlap(a: Command, b: Command): boolean {
+  if (a.lba < b.lba + b.blocks && b.lba < a.lba + a.blocks) return true
+  return a.pieces.some((one) =>
+    b.pieces.some(
+      (other) => one.addr < other.addr + other.length && other.addr < one.addr + one.length,
+    ),
+  )
 }
 
 function descriptorAt(view: DataView, at: number): SglDescriptor {
