@@ -25,6 +25,25 @@ export {
   SUBNQN_BYTES,
 } from './identify.ts'
 export {
+  type AsciiField,
+  type BigField,
+  type BytesField,
+  bitsOf,
+  type Decoded,
+  decode,
+  encode,
+  type Field,
+  type FieldValue,
+  type Layout,
+  type NumbersField,
+  readField,
+  type StructsField,
+  type TextField,
+  type UintField,
+  withBits,
+  writeField,
+} from './layout.ts'
+export {
   AsyncErrorInfo,
   AsyncEventType,
   asyncEventResult,
@@ -38,6 +57,21 @@ export {
   SUPPORTED_LOGS_BYTES,
 } from './log-pages.ts'
 export {
+  CmbebsLayout,
+  CmblocLayout,
+  CmbmscLayout,
+  CmbstsLayout,
+  CmbswtpLayout,
+  CmbszLayout,
+  PmrcapLayout,
+  PmrctlLayout,
+  PmrebsLayout,
+  PmrmsclLayout,
+  PmrmscuLayout,
+  PmrstsLayout,
+  PmrswtpLayout,
+} from './memory-region-layouts.ts'
+export {
   AdminOpcode,
   Cns,
   CSI_NVM,
@@ -49,11 +83,27 @@ export {
   NvmOpcode,
 } from './opcodes.ts'
 export {
+  AcqLayout,
+  AqaLayout,
+  AsqLayout,
+  BpinfoLayout,
+  BpmblLayout,
+  BprselLayout,
+  CapLayout,
+  CcLayout,
+  CrtoLayout,
+  CstsLayout,
+  RegistersLayout,
+  VsLayout,
+} from './register-layouts.ts'
+export {
   Cap,
   Cc,
   CQE_BYTES,
   CQES,
   Csts,
+  NSSR_RESET,
+  NssdShutdown,
   Reg,
   Shn,
   Shst,

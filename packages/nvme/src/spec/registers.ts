@@ -16,7 +16,24 @@ export const Reg = {
   AQA: 0x24,
   ASQ: 0x28,
   ACQ: 0x30,
+  CMBLOC: 0x38,
+  CMBSZ: 0x3c,
+  BPINFO: 0x40,
+  BPRSEL: 0x44,
+  BPMBL: 0x48,
+  CMBMSC: 0x50,
+  CMBSTS: 0x58,
+  CMBEBS: 0x5c,
+  CMBSWTP: 0x60,
+  NSSD: 0x64,
   CRTO: 0x68,
+  PMRCAP: 0xe00,
+  PMRCTL: 0xe04,
+  PMRSTS: 0xe08,
+  PMREBS: 0xe0c,
+  PMRSWTP: 0xe10,
+  PMRMSCL: 0xe14,
+  PMRMSCU: 0xe18,
   /** First doorbell: the admin submission queue's tail. */
   DBS: 0x1000,
 } as const
@@ -69,6 +86,12 @@ export const Csts = {
   SHST_SHIFT: 2,
   SHST_MASK: 0xc,
 } as const
+
+/** Write this to NSSR for a reset of the subsystem: "NVMe". @see NVMe Base 2.1, figure 43 */
+export const NSSR_RESET = 0x4e56_4d65
+
+/** Write one of these to NSSD for a shutdown of the subsystem: "Norm", "Abrt". @see NVMe Base 2.1, figure 56 */
+export const NssdShutdown = { NORMAL: 0x4e6f_726d, ABRUPT: 0x4162_7274 } as const
 
 /** Shutdown status values of CSTS.SHST. */
 export const Shst = { NORMAL: 0, OCCURRING: 1, COMPLETE: 2 } as const
