@@ -3,7 +3,16 @@
 
 import { type DmaGate, type StoreCompletion, StoreIo } from './contracts.ts'
 import type { CommandFault } from './fault-hooks.ts'
-import type { SubmissionQueue } from './queues.ts'
+import type { SubmissionQueue } from './transport/queues.ts'
+
+/** One of several things that a command does at its store, one after the other. */
+export interface CommandStep {
+  /**
+   * The I/O of the slot has ended. PENDING: another one is under way, or the slot is kept; `slot.step` says what comes after that. Else the status
+   * with which the command has ended.
+   */
+  storeDone(slot: CommandSlot, status: number): number
+}
 
 /** A command between fetch and completion. Made with the controller and used again. */
 export class CommandSlot {
@@ -11,8 +20,8 @@ export class CommandSlot {
   sq: SubmissionQueue | null = null
   commandId = 0
   opcode = 0
-  /** Write through: a flush follows the write. */
-  fua = false
+  /** What comes after the I/O that is at the store; null: the command ends with it. */
+  step: CommandStep | null = null
   /** DW0 of the completion. */
   result = 0
   status = 0
@@ -51,7 +60,7 @@ export class SlotPool {
     if (slot === null) return null
     this.#free = slot.next
     slot.next = null
-    slot.fua = false
+    slot.step = null
     slot.result = 0
     slot.status = 0
     slot.io.count = 0

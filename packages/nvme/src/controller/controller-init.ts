@@ -2,9 +2,9 @@
 // Copyright 2026 The iolayers authors
 
 import { KernelError } from '@iolayers/kernel'
-import { ASYNC_EVENTS_MAX } from './async-events.ts'
+import { ASYNC_EVENTS_MAX } from './admin/async-events.ts'
+import type { ControllerIdentity } from './admin/identify-data.ts'
 import type { InterruptSink, NamespaceInit, NvmeControllerStats, RegisterBar } from './contracts.ts'
-import type { ControllerIdentity } from './identify.ts'
 
 /** CC.MPS as bytes before the host says otherwise. */
 export const PAGE_BYTES = 4096

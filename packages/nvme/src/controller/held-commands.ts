@@ -4,7 +4,7 @@
 import { getUint64, NvmOpcode, SQE_BYTES, SqeOffset } from '../spec/index.ts'
 import type { CommandSlot } from './command-slot.ts'
 import type { CommandFault, CommandInfo, HeldCommand } from './fault-hooks.ts'
-import type { SubmissionQueue } from './queues.ts'
+import type { SubmissionQueue } from './transport/queues.ts'
 
 /** A command that a fault holds, before it is run or after its data moved. */
 export class Held implements HeldCommand {

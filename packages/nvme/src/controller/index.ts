@@ -24,10 +24,10 @@ export {
   type IdentifyLies,
   Posting,
 } from './fault-hooks.ts'
-export { createMemoryStore, type MemoryStore } from './memory-store.ts'
 export { createNvmeController } from './nvme-controller.ts'
+export { createMemoryStore, type MemoryStore } from './store/memory-store.ts'
 export {
   createSimulatedStore,
   type SimulatedStore,
   type SimulatedStoreInit,
-} from './simulated-store.ts'
+} from './store/simulated-store.ts'

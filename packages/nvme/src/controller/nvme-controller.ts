@@ -25,14 +25,15 @@ import {
   STATUS_DNR,
   Status,
 } from '../spec/index.ts'
-import { PENDING, runAdmin } from './admin.ts'
-import { ASYNC_EVENTS_MAX, AsyncEvents } from './async-events.ts'
-import { BusGate } from './bus-gate.ts'
+import { adminCommands } from './admin/admin-commands.ts'
+import { ASYNC_EVENTS_MAX, AsyncEvents } from './admin/async-events.ts'
+import { ErrorLog } from './admin/error-log.ts'
+import { FeatureTable } from './admin/feature-table.ts'
+import { type ControllerIdentity, NAMESPACES_MAX } from './admin/identify-data.ts'
 import { refused } from './command-checks.ts'
-import { type CommandSlot, SlotPool } from './command-slot.ts'
-import { CompletionPoster } from './completion-poster.ts'
+import { type CommandTable, INVALID_OPCODE, PENDING } from './command-handler.ts'
+import { type CommandSlot, type CommandStep, SlotPool } from './command-slot.ts'
 import type { InterruptSink, NamespaceInit, StoreCompletion, StoreIo } from './contracts.ts'
-import { StoreOp } from './contracts.ts'
 import { type ControllerCounters, countMoved, newCounters } from './controller-counters.ts'
 import {
   controllerSettings,
@@ -41,21 +42,21 @@ import {
   PAGE_BYTES,
   within,
 } from './controller-init.ts'
-import { DataPointer } from './data-pointer.ts'
-import { Doorbells } from './doorbells.ts'
-import { ErrorLog } from './error-log.ts'
 import { type ControllerFaults, type FaultTarget, HoldAt } from './fault-hooks.ts'
-import { FeatureTable } from './features.ts'
 import { commandInfo, copyEntry, HeldCommands } from './held-commands.ts'
-import { type ControllerIdentity, NAMESPACES_MAX } from './identify.ts'
-import { runIo } from './io-commands.ts'
-import { makeNamespace, type Namespace } from './namespace.ts'
-import { cutOff, dropBacklog, forgetQueues, type QueueResetParts } from './queue-reset.ts'
-import { QueueTable } from './queue-table.ts'
-import type { CompletionQueue, SubmissionQueue } from './queues.ts'
-import { ReadyDelay } from './ready-delay.ts'
-import { ControllerRegisters } from './registers.ts'
-import { type CommandStarter, SubmissionReader } from './submission-reader.ts'
+import { FlushAfterWrite } from './io/flush.ts'
+import { ioCommands } from './io/io-commands.ts'
+import { makeNamespace, type Namespace } from './io/namespace.ts'
+import { BusGate } from './transport/bus-gate.ts'
+import { CompletionPoster } from './transport/completion-poster.ts'
+import { DataPointer } from './transport/data-pointer.ts'
+import { Doorbells } from './transport/doorbells.ts'
+import { cutOff, dropBacklog, forgetQueues, type QueueResetParts } from './transport/queue-reset.ts'
+import { QueueTable } from './transport/queue-table.ts'
+import type { CompletionQueue, SubmissionQueue } from './transport/queues.ts'
+import { ReadyDelay } from './transport/ready-delay.ts'
+import { ControllerRegisters } from './transport/registers.ts'
+import { type CommandStarter, SubmissionReader } from './transport/submission-reader.ts'
 
 export function createNvmeController(
   components: {
@@ -82,6 +83,7 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   readonly vectors: number
   readonly transferBytesMax: number
   readonly stats: ControllerCounters = newCounters()
+  readonly flushAfterWrite: CommandStep = new FlushAfterWrite(this.namespaces)
   pageBytes: number = PAGE_BYTES
   readonly #kernel: Kernel
   readonly #slots: SlotPool
@@ -94,6 +96,8 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   readonly #resetParts: QueueResetParts
   readonly #traceCommand: Tracepoint
   readonly #poster: CompletionPoster
+  readonly #adminCommands: CommandTable = adminCommands()
+  readonly #ioCommands: CommandTable = ioCommands()
   #destroyed = false
 
   constructor(
@@ -232,14 +236,11 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   storeDone(io: StoreIo, status: number): void {
     const slot = this.#slots.slots[io.index]
     assert(slot !== undefined, 'a store ended an I/O of nobody')
-    if (slot.fua && status === Status.SUCCESS) {
-      slot.fua = false
-      const namespace = this.namespaces.get(slot.nsid)
-      if (namespace !== undefined) {
-        io.op = StoreOp.FLUSH
-        namespace.store.submit(io)
-        return
-      }
+    const { step } = slot
+    if (step !== null) {
+      slot.step = null
+      status = step.storeDone(slot, status)
+      if (status === PENDING) return
     }
     if (status === Status.SUCCESS) countMoved(this.stats, slot)
     else this.#logStoreError(slot, status)
@@ -317,7 +318,8 @@ export class Controller implements NvmeController, StoreCompletion, CommandStart
   #execute(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
     let status = refused(sq.id, view, at)
     if (status === Status.SUCCESS) {
-      status = sq.id === 0 ? runAdmin(this, slot, view, at) : runIo(this, slot, view, at)
+      const run = (sq.id === 0 ? this.#adminCommands : this.#ioCommands)[slot.opcode]
+      status = run ? run(this, slot, view, at) : INVALID_OPCODE
     }
     if (status === PENDING) return
     if (status !== Status.SUCCESS) {

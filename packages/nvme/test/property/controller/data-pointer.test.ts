@@ -8,7 +8,7 @@ import { createPrng, type Prng } from '@iolayers/kernel'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { StoreIo } from '../../../src/controller/contracts.ts'
-import { DataPointer } from '../../../src/controller/data-pointer.ts'
+import { DataPointer } from '../../../src/controller/transport/data-pointer.ts'
 import {
   NvmOpcode,
   PSDT_SHIFT,

@@ -24,8 +24,8 @@ import {
   sglLength,
   sglSubType,
   sglType,
-} from '../spec/index.ts'
-import type { StoreIo } from './contracts.ts'
+} from '../../spec/index.ts'
+import type { StoreIo } from '../contracts.ts'
 
 const PRP_BYTES = 8
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { AsyncEventType, asyncEventResult, LogId } from '../spec/index.ts'
-import type { CommandSlot } from './command-slot.ts'
+import { AsyncEventType, asyncEventResult, LogId } from '../../spec/index.ts'
+import type { CommandSlot } from '../command-slot.ts'
 
 /** Event requests that can be held at once; AERL says so to the host. */
 export const ASYNC_EVENTS_MAX = 4

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import type { BusMaster } from '@iolayers/dma-mapping'
-import type { DmaGate } from './contracts.ts'
+import type { DmaGate } from '../contracts.ts'
 
 /** Whether a controller reaches memory: while it is in its slot, and may master the bus. */
 export class BusGate implements DmaGate {

@@ -3,10 +3,10 @@
 
 // How a controller lets go of its commands when it is reset, or goes away.
 
-import type { AsyncEvents } from './async-events.ts'
-import type { SlotPool } from './command-slot.ts'
-import type { HeldCommands } from './held-commands.ts'
-import type { Namespace } from './namespace.ts'
+import type { AsyncEvents } from '../admin/async-events.ts'
+import type { SlotPool } from '../command-slot.ts'
+import type { HeldCommands } from '../held-commands.ts'
+import type { Namespace } from '../io/namespace.ts'
 import type { QueueTable } from './queue-table.ts'
 import type { CompletionQueue } from './queues.ts'
 

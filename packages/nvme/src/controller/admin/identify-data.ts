@@ -17,7 +17,7 @@ import {
   SQES,
   setUint64,
   VERSION_2_1,
-} from '../spec/index.ts'
+} from '../../spec/index.ts'
 
 import { ERROR_LOG_ENTRIES } from './error-log.ts'
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { ERROR_LOG_ENTRY_BYTES, ERROR_LOG_NONE, ErrorLogEntry, setUint64 } from '../spec/index.ts'
+import {
+  ERROR_LOG_ENTRY_BYTES,
+  ERROR_LOG_NONE,
+  ErrorLogEntry,
+  setUint64,
+} from '../../spec/index.ts'
 
 /** Entries kept; ELPE says so to the host. */
 export const ERROR_LOG_ENTRIES = 64

@@ -3,8 +3,8 @@
 
 // The register file. It keeps what the host wrote and shows where the controller stands; doing something about it is the controller's.
 
-import { Cap, Cc, CQES, Csts, Reg, Shst, SQES, VERSION_2_1 } from '../spec/index.ts'
-import type { RegisterBar } from './contracts.ts'
+import { Cap, Cc, CQES, Csts, Reg, Shst, SQES, VERSION_2_1 } from '../../spec/index.ts'
+import type { RegisterBar } from '../contracts.ts'
 
 /** What register writes set in motion. */
 export interface RegisterListener {

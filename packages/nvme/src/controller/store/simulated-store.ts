@@ -12,8 +12,8 @@ import {
   type Op,
   WaitQueue,
 } from '@iolayers/kernel'
-import { STATUS_DNR, Status } from '../spec/index.ts'
-import { type CancellableStore, type StoreIo, StoreOp } from './contracts.ts'
+import { STATUS_DNR, Status } from '../../spec/index.ts'
+import { type CancellableStore, type StoreIo, StoreOp } from '../contracts.ts'
 
 export interface SimulatedStoreInit {
   readonly sizeBytes: number

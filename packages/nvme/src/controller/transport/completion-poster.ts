@@ -3,11 +3,11 @@
 
 import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
 import type { Kernel, Tracepoint } from '@iolayers/kernel'
-import { CQE_BYTES, CqeOffset, statusField } from '../spec/index.ts'
-import type { CommandSlot, SlotPool } from './command-slot.ts'
-import type { InterruptSink } from './contracts.ts'
-import type { ControllerCounters } from './controller-counters.ts'
-import { type CommandFault, Posting } from './fault-hooks.ts'
+import { CQE_BYTES, CqeOffset, statusField } from '../../spec/index.ts'
+import type { CommandSlot, SlotPool } from '../command-slot.ts'
+import type { InterruptSink } from '../contracts.ts'
+import type { ControllerCounters } from '../controller-counters.ts'
+import { type CommandFault, Posting } from '../fault-hooks.ts'
 import type { CompletionQueue, SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
 

@@ -10,8 +10,8 @@ import {
   SmartLog,
   SUPPORTED_LOGS_BYTES,
   setUint64,
-} from '../spec/index.ts'
-import type { NvmeControllerStats } from './contracts.ts'
+} from '../../spec/index.ts'
+import type { NvmeControllerStats } from '../contracts.ts'
 
 const DATA_UNIT_BYTES = 512_000
 const KELVIN_AMBIENT = 298

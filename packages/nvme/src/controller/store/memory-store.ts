@@ -9,8 +9,8 @@ import {
   type RegionSide,
 } from '@iolayers/dma-mapping'
 import { assert, type Kernel, KernelError, type Op } from '@iolayers/kernel'
-import { Status } from '../spec/index.ts'
-import { type NamespaceStore, type StoreIo, StoreOp } from './contracts.ts'
+import { Status } from '../../spec/index.ts'
+import { type NamespaceStore, type StoreIo, StoreOp } from '../contracts.ts'
 
 export interface MemoryStore extends NamespaceStore {
   /** The bytes of the medium, for whoever fills or checks it from outside, in order. */

@@ -7,7 +7,7 @@ import {
   isCancellable,
   type NamespaceInit,
   type NamespaceStore,
-} from './contracts.ts'
+} from '../contracts.ts'
 
 /** What the command handlers see of a namespace. */
 export interface Namespace {

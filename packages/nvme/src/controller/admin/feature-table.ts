@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { FeatureCapability, FeatureId, FeatureSelect } from '../spec/index.ts'
+import { FeatureCapability, FeatureId, FeatureSelect } from '../../spec/index.ts'
 
 const TEMPERATURE_WARNING_KELVIN = 343
 /** No limit to an arbitration burst. */

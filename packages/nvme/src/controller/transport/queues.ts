@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { CommandSlot } from './command-slot.ts'
+import type { CommandSlot } from '../command-slot.ts'
 
 /** The controller's end of a completion queue. @see NVMe Base 2.1, 3.3.1 */
 export class CompletionQueue {

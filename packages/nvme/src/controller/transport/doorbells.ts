@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { AsyncErrorInfo, ERROR_LOG_NONE, Status } from '../spec/index.ts'
-import type { AsyncEvents } from './async-events.ts'
+import { AsyncErrorInfo, ERROR_LOG_NONE, Status } from '../../spec/index.ts'
+import type { AsyncEvents } from '../admin/async-events.ts'
+import type { ErrorLog } from '../admin/error-log.ts'
+import type { ControllerCounters } from '../controller-counters.ts'
 import type { CompletionPoster } from './completion-poster.ts'
-import type { ControllerCounters } from './controller-counters.ts'
-import type { ErrorLog } from './error-log.ts'
 import type { QueueTable } from './queue-table.ts'
 import type { RegisterListener } from './registers.ts'
 

@@ -2,8 +2,8 @@
 // Copyright 2026 The iolayers authors
 
 import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
-import { SQE_BYTES, SqeOffset } from '../spec/index.ts'
-import type { CommandSlot, SlotPool } from './command-slot.ts'
+import { SQE_BYTES, SqeOffset } from '../../spec/index.ts'
+import type { CommandSlot, SlotPool } from '../command-slot.ts'
 import type { SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
 

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// Creating and deleting I/O queues.
+
+import { getUint64, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
+import { INVALID_FIELD, PENDING } from '../command-handler.ts'
+import type { CommandSlot } from '../command-slot.ts'
+import type { Controller } from '../nvme-controller.ts'
+import { CompletionQueue, SubmissionQueue } from '../transport/queues.ts'
+
+/** @see NVMe Base 2.1, 5.2.1 (Create I/O Completion Queue) */
+export function createCq(
+  controller: Controller,
+  _slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
+  const flags = view.getUint16(at + SqeOffset.CDW11, true)
+  const vector = view.getUint16(at + SqeOffset.CDW11 + 2, true)
+  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  if (!controller.queues.validId(id) || controller.queues.cq(id) !== null) {
+    return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  }
+  if (entries < 2 || entries > controller.queueEntriesMax)
+    return Status.INVALID_QUEUE_SIZE | STATUS_DNR
+  if ((flags & 1) === 0) return INVALID_FIELD
+  if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+  if (vector >= controller.vectors) return Status.INVALID_INTERRUPT_VECTOR | STATUS_DNR
+  const interruptsEnabled = (flags & 2) !== 0
+  controller.setCompletionQueue(
+    id,
+    new CompletionQueue({ id, baseAddr, entries, vector, interruptsEnabled }),
+  )
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.2.2 (Create I/O Submission Queue) */
+export function createSq(
+  controller: Controller,
+  _slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
+  const flags = view.getUint16(at + SqeOffset.CDW11, true)
+  const cqId = view.getUint16(at + SqeOffset.CDW11 + 2, true)
+  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  if (!controller.queues.validId(id) || controller.queues.sq(id) !== null) {
+    return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  }
+  if (entries < 2 || entries > controller.queueEntriesMax)
+    return Status.INVALID_QUEUE_SIZE | STATUS_DNR
+  if (!controller.queues.validId(cqId)) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  const cq = controller.queues.cq(cqId)
+  if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
+  if ((flags & 1) === 0) return INVALID_FIELD
+  if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+  cq.users++
+  controller.queues.sqs[id] = new SubmissionQueue({ id, baseAddr, entries, cq })
+  return Status.SUCCESS
+}
+
+/** @see NVMe Base 2.1, 5.2.3 */
+export function deleteCq(
+  controller: Controller,
+  _slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const cq = controller.queues.validId(id) ? controller.queues.cq(id) : null
+  if (cq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR
+  controller.setCompletionQueue(id, null)
+  return Status.SUCCESS
+}
+
+/**
+ * What can be stopped ends with Command Aborted due to SQ Deletion. The deletion ends when all commands that were fetched from the queue
+ * have ended: from then on it does no DMA. @see NVMe Base 2.1, 5.2.4
+ */
+export function deleteSq(
+  controller: Controller,
+  slot: CommandSlot,
+  view: DataView,
+  at: number,
+): number {
+  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const sq = controller.queues.validId(id) ? controller.queues.sq(id) : null
+  if (sq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
+  controller.queues.sqs[id] = null
+  controller.abortQueue(sq)
+  if (sq.outstanding === 0) {
+    sq.cq.users--
+    return Status.SUCCESS
+  }
+  sq.deletion = slot
+  return PENDING
+}
