@@ -12,6 +12,13 @@ export {
   setUint64,
 } from './entries.ts'
 export {
+  CqeLayout,
+  PrpLayout,
+  SqeLayout,
+  SqeSglLayout,
+  StatusFieldLayout,
+} from './entry-layouts.ts'
+export {
   FR_BYTES,
   IDENTIFY_BYTES,
   IdCtrl,
@@ -24,6 +31,78 @@ export {
   SN_BYTES,
   SUBNQN_BYTES,
 } from './identify.ts'
+export { IdCtrlLayout, IdCtrlNvmLayout } from './identify-controller.ts'
+export {
+  AnacapLayout,
+  ApstaLayout,
+  BpcapLayout,
+  CmicLayout,
+  CrcapLayout,
+  CtrattLayout,
+  DstoLayout,
+  FcattLayout,
+  HctmaLayout,
+  KpiocLayout,
+  MecLayout,
+  NvmsrLayout,
+  OaesLayout,
+  PlsiLayout,
+  RpmbsLayout,
+  SanicapLayout,
+  TmpthhaLayout,
+  TrattrLayout,
+  VwciLayout,
+} from './identify-controller-bits.ts'
+export {
+  AvsccLayout,
+  CdfsLayout,
+  EntrySizesLayout,
+  FnaLayout,
+  FrmwLayout,
+  FusesLayout,
+  IcsvsccLayout,
+  LpaLayout,
+  NwpcLayout,
+  OacsLayout,
+  OfcsLayout,
+  OncsLayout,
+  SglsLayout,
+  VwcLayout,
+} from './identify-controller-commands.ts'
+export {
+  ControllerListLayout,
+  IoCommandSetsLayout,
+  IoCommandSetVectorLayout,
+  NamespaceDescriptorLayout,
+  NamespaceGranularityLayout,
+  NamespaceGranularityListLayout,
+  NamespaceListLayout,
+  PrimaryControllerLayout,
+  SecondaryControllerLayout,
+  SecondaryControllerListLayout,
+  UuidEntryLayout,
+  UuidListLayout,
+} from './identify-lists.ts'
+export {
+  DlfeatLayout,
+  DpcLayout,
+  DpsLayout,
+  ExtendedLbaFormatLayout,
+  FlbasLayout,
+  FpiLayout,
+  IdNsIndependentLayout,
+  IdNsLayout,
+  IdNsNvmLayout,
+  IndependentNsfeatLayout,
+  LbaFormatLayout,
+  McLayout,
+  NmicLayout,
+  NsattrLayout,
+  NsfeatLayout,
+  NstatLayout,
+  PicLayout,
+  RescapLayout,
+} from './identify-namespace.ts'
 export {
   type AsciiField,
   type BigField,
@@ -82,6 +161,7 @@ export {
   NSID_BROADCAST,
   NvmOpcode,
 } from './opcodes.ts'
+export { PowerStateLayout } from './power-state.ts'
 export {
   AcqLayout,
   AqaLayout,
@@ -125,6 +205,14 @@ export {
   writeKeyedSglDescriptor,
   writeSglDescriptor,
 } from './sgl.ts'
+export {
+  SglBitBucketLayout,
+  SglDataBlockLayout,
+  SglKeyedDataBlockLayout,
+  SglLayout,
+  SglSegmentLayout,
+  SglTransportDataBlockLayout,
+} from './sgl-layouts.ts'
 export {
   STATUS_CODE_MASK,
   STATUS_CRD_MASK,

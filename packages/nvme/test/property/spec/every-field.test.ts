@@ -55,7 +55,7 @@ function fitting(field: Field): fc.Arbitrary<unknown> {
   if ('text' in field) return fc.string({ unit: printable, maxLength: field.text })
   if ('each' in field) {
     const one = fc.integer({ min: 0, max: 2 ** field.each - 1 })
-    return fc.array(one, { minLength: field.count, maxLength: field.count, size: 'small' })
+    return fc.array(one, { minLength: 1, maxLength: field.count })
   }
   const one = fc.record(
     Object.fromEntries(Object.entries(field.of.fields).map(([k, f]) => [k, fitting(f)])),
@@ -90,6 +90,15 @@ function refusal(attempt: () => unknown): KernelError {
     throw error
   }
   throw new Error('was not refused')
+}
+
+/** Whether `actual` has everything that `expected` has; a list of structures may go on after it. */
+function holds(actual: unknown, expected: unknown): boolean {
+  if (typeof expected !== 'object' || expected === null) return actual === expected
+  return Object.entries(expected).every(
+    ([key, value]: [string, unknown]) =>
+      Object.hasOwn(Object(actual), key) && holds(Reflect.get(Object(actual), key), value),
+  )
 }
 
 function bit(bytes: Uint8Array, index: number): number {
@@ -144,8 +153,7 @@ describe.each(layouts)('R-NVME: %s', (_, layout) => {
           const view = new DataView(bytes.buffer, 8, layout.size)
           write(view, field, value, name)
           const read: unknown = readField(view, field)
-          if ('of' in field) expect(read).toMatchObject(Object(value))
-          else expect(read).toEqual(value)
+          expect(holds(read, value)).toBe(true)
           expectNeighboursKept(before.subarray(8), bytes.subarray(8), field)
           expect(bytes.subarray(0, 8)).toEqual(before.subarray(0, 8))
         }),
@@ -170,7 +178,7 @@ describe.each(layouts)('R-NVME: %s', (_, layout) => {
     const values = fc.record(Object.fromEntries(fields.map(([k, f]) => [k, fitting(f)])))
     fc.assert(
       fc.property(values, (value) => {
-        expect(decode(layout, encode(layout, Object(value)))).toMatchObject(Object(value))
+        expect(holds(decode(layout, encode(layout, Object(value))), value)).toBe(true)
       }),
       { numRuns: 3 },
     )
