@@ -4,6 +4,7 @@
 // The page about all hazards, in Markdown: what each is, how it was found, the shortest failure, and why our design survives.
 
 import {
+  type Fault,
   ladder,
   type OursVerdict,
   type SearchKind,
@@ -128,9 +129,13 @@ function ladderOf({ scenario, mutant }: ScenarioVerdict): string {
   const program = scenarioProgram(scenario, 'mutant', scenario.mutantPolicy)
   const { rows, fault } = program(strategy, { rows: true })
   const told = { script: mutant.script, pickedSteps: strategy.pickedSteps }
-  // Where the code stood says nothing to who has not got this very build.
-  const shown = fault === null ? null : { check: fault.check, message: fault.message }
-  return ladder(rows, shown, { told, width: LADDER_WIDTH })
+  return ladder(rows, fault === null ? null : withoutPlaces(fault), { told, width: LADDER_WIDTH })
+}
+
+/** Where the code stood says nothing to who has not got this very build. Who waits for whom does. */
+function withoutPlaces({ check, message, details = [] }: Fault): Fault {
+  const kept = details.filter((line) => !/^\s*at /.test(line) && !line.includes('file:'))
+  return { check, message, details: kept }
 }
 
 function anchor(id: string): string {

@@ -12,6 +12,7 @@ import {
   type SearchKind,
   scenarioProgram,
   schedulesToFirst,
+  type VerifyInit,
   verifyMutant,
   verifyOurs,
 } from '@iolayers/weave'
@@ -84,13 +85,15 @@ export function runJob(job: Job, onProgress: (schedules: number) => void): JobRe
   }
   const { effort } = job
   const kinds = effort.scheduler === null ? SEARCHES : [effort.scheduler]
-  const init = {
+  const init: VerifyInit = {
     mutantSearches: kinds.map((kind) => ({ kind, schedules: effort.mutantSchedules })),
     oursExhaustive: effort.oursExhaustive,
     oursSeeds: effort.oursSeeds,
+    oursSearch:
+      effort.scheduler === null || effort.scheduler === 'exhaustive' ? 'random' : effort.scheduler,
     seed: effort.seed,
     failures: effort.failures,
-    onProgress: (progress: { readonly schedules: number }) => onProgress(progress.schedules),
+    onProgress: (progress) => onProgress(progress.schedules),
   }
   if (job.kind === 'mutant') return { kind: job.kind, verdict: verifyMutant(scenario, init) }
   return { kind: job.kind, verdict: verifyOurs(scenario, job.policy, init) }

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname } from 'node:path'
 import { scenarios } from '@iolayers/weave/scenarios'
 import { Command } from 'commander'
 import { FoundError } from '../cli/failure.ts'
 import { type CommandIo, writeJson } from '../cli/output.ts'
 import { parseCount } from '../cli/values.ts'
+import { prepareFile, writeWhole } from '../cli/write-whole.ts'
 import { hazardsPage } from './hazards-page.ts'
 import type { Effort } from './job.ts'
 import { runWithProgress } from './run-with-progress.ts'
-import { allGood, planRun, unaccounted, verdictsOf } from './weave-run.ts'
+import { planRun, unaccounted, verdictsOf, whatIsWrong } from './weave-run.ts'
 
 interface RawReportOptions {
   readonly out: string
@@ -50,26 +49,15 @@ export function weaveReportCommand(io: CommandIo): Command {
         failures: FAILURES_SHRUNK,
       }
       const first = { seeds: FIRST_FAILURE_SEEDS, schedules: FIRST_FAILURE_SCHEDULES }
+      prepareFile('--out', raw.out)
       const plan = planRun(scenarios, effort, first)
-      const results = await runWithProgress(io, plan.jobs, workers, raw.json === true)
+      const results = await runWithProgress(io, plan.jobs, workers)
       const verdicts = verdictsOf(plan, results)
       writeWhole(raw.out, hazardsPage(verdicts, { ...effort, first }))
-      const good = allGood(verdicts) && unaccounted().length === 0
+      const wrong = whatIsWrong(verdicts, unaccounted())
+      const good = wrong.length === 0
       if (raw.json === true) writeJson(io, { out: raw.out, good })
       else io.stdout.write(`${raw.out}\n`)
-      if (!good) throw new FoundError(`${raw.out} tells of what is not as it should be`)
+      if (!good) throw new FoundError(wrong.join('; '))
     })
-}
-
-/** Nobody sees half a page. */
-function writeWhole(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true })
-  const partial = `${path}.partial`
-  try {
-    writeFileSync(partial, text)
-    renameSync(partial, path)
-  } catch (error) {
-    rmSync(partial, { force: true })
-    throw error
-  }
 }

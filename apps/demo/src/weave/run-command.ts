@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { encodeFailure, type Scenario, type SearchKind } from '@iolayers/weave'
+import {
+  encodeFailure,
+  type Fault,
+  type Pick,
+  type Scenario,
+  type SearchKind,
+  type WovenDesign,
+  type WovenPolicy,
+} from '@iolayers/weave'
 import { canary, scenarios } from '@iolayers/weave/scenarios'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { FoundError, UsageError } from '../cli/failure.ts'
 import { type CommandIo, TABLE_STYLE, tableHead, writeJson } from '../cli/output.ts'
 import { parseChoice, parseCount } from '../cli/values.ts'
+import { prepareDir, writeWhole } from '../cli/write-whole.ts'
 import { type Effort, findScenario } from './job.ts'
 import { runWithProgress } from './run-with-progress.ts'
 import {
-  allGood,
   entriesOf,
   planRun,
   type ScenarioVerdict,
   unaccounted,
   verdictsOf,
+  whatIsWrong,
 } from './weave-run.ts'
 
 interface RawRunOptions {
@@ -51,7 +59,10 @@ export function weaveRunCommand(io: CommandIo): Command {
     .option('--scheduler <NAME>', `only one search: ${SCHEDULERS.join(', ')}`)
     .option('--schedules <N>', 'schedules of each search')
     .option('--seed <S>', 'of the searches that go by chance', '1')
-    .option('--save <DIR>', 'write each failure that was found to DIR/ID.json, for `weave replay`')
+    .option(
+      '--save <DIR>',
+      'write each failure that was found to DIR/ID.json, and of ours to DIR/ID.ours.POLICY.json, for `weave replay`',
+    )
     .option('--jobs <N>', 'threads; as many as there are processors by default')
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -67,20 +78,21 @@ export function weaveRunCommand(io: CommandIo): Command {
         raw.jobs === undefined
           ? availableParallelism()
           : parseCount(raw.jobs, '--jobs', { min: 1, max: 256 })
-      if (raw.save !== undefined) mkdirSync(raw.save, { recursive: true })
+      if (raw.save !== undefined) prepareDir('--save', raw.save)
       const plan = planRun(chosen, effort, null)
       const begun = performance.now()
-      const results = await runWithProgress(io, plan.jobs, workers, raw.json === true)
+      const results = await runWithProgress(io, plan.jobs, workers)
       const seconds = (performance.now() - begun) / 1000
       const verdicts = verdictsOf(plan, results)
-      if (raw.save !== undefined) saveFailures(raw.save, verdicts)
+      if (raw.save !== undefined) saveFailures(raw.save, verdicts, chosen)
       const missing = raw.all === true ? unaccounted() : []
-      const good = allGood(verdicts) && missing.length === 0
+      const wrong = whatIsWrong(verdicts, missing)
+      const good = wrong.length === 0
       if (raw.json === true) {
         const entries = entriesOf(verdicts, raw.all === true)
         writeJson(io, { seconds, good, hazards: entries, unaccounted: missing })
       } else printVerdicts(io, verdicts, seconds)
-      if (!good) throw new FoundError(whatIsWrong(verdicts, missing))
+      if (!good) throw new FoundError(wrong.join('; '))
     })
 }
 
@@ -95,7 +107,7 @@ function chooseScenarios(ids: readonly string[], all: boolean): readonly Scenari
     if (own.length > 0) return own
     throw new UsageError(`there is no scenario for "${id}"; \`iolayers weave list\` names them`)
   })
-  return [...new Set(chosen)].filter((one) => one !== canary)
+  return [...new Set(chosen)]
 }
 
 function effortOf(raw: RawRunOptions): Effort {
@@ -116,19 +128,31 @@ function effortOf(raw: RawRunOptions): Effort {
   }
 }
 
-function saveFailures(dir: string, verdicts: readonly ScenarioVerdict[]): void {
-  for (const { scenario, mutant } of verdicts) {
-    if (mutant.fault === null || scenario === canary) continue
-    const text = encodeFailure({
-      version: 1,
-      hazard: scenario.id,
-      design: 'mutant',
-      policy: scenario.mutantPolicy,
-      check: mutant.fault.check,
-      script: mutant.script,
-    })
-    writeFileSync(join(dir, `${scenario.id}.json`), `${text}\n`)
+/** The canary's only where it was asked for: every run has one. */
+function saveFailures(
+  dir: string,
+  verdicts: readonly ScenarioVerdict[],
+  chosen: readonly Scenario[],
+): void {
+  for (const { scenario, mutant, ours } of verdicts) {
+    if (!chosen.includes(scenario)) continue
+    const { id, mutantPolicy } = scenario
+    save(join(dir, `${id}.json`), id, 'mutant', mutantPolicy, mutant)
+    for (const one of ours)
+      save(join(dir, `${id}.ours.${one.policy}.json`), id, 'ours', one.policy, one)
   }
+}
+
+function save(
+  path: string,
+  hazard: string,
+  design: WovenDesign,
+  policy: WovenPolicy,
+  { fault, script }: { readonly fault: Fault | null; readonly script: readonly Pick[] },
+): void {
+  if (fault === null) return
+  const { check } = fault
+  writeWhole(path, `${encodeFailure({ version: 1, hazard, design, policy, check, script })}\n`)
 }
 
 function printVerdicts(io: CommandIo, verdicts: readonly ScenarioVerdict[], seconds: number): void {
@@ -149,24 +173,4 @@ function printVerdicts(io: CommandIo, verdicts: readonly ScenarioVerdict[], seco
     ])
   }
   io.stdout.write(`${table.toString()}\n${seconds.toFixed(1)} s\n`)
-}
-
-function whatIsWrong(verdicts: readonly ScenarioVerdict[], missing: readonly string[]): string {
-  const wrong: string[] = []
-  for (const { scenario, mutant, ours } of verdicts) {
-    if (scenario === canary) {
-      if (!mutant.found || ours.some((one) => one.clean))
-        wrong.push('the canary was not found: the explorer sees nothing')
-      continue
-    }
-    if (!mutant.found) wrong.push(`${scenario.id}: the mutant was not found`)
-    for (const one of ours) {
-      if (one.fault !== null)
-        wrong.push(
-          `${scenario.id}: ours fails with ${one.policy} (${one.fault.check}: ${one.fault.message})`,
-        )
-    }
-  }
-  if (missing.length > 0) wrong.push(`hazards that nothing accounts for: ${missing.join(', ')}`)
-  return wrong.join('; ')
 }

@@ -12,14 +12,13 @@ export async function runWithProgress(
   io: CommandIo,
   jobs: readonly Job[],
   workers: number,
-  quiet: boolean,
 ): Promise<readonly JobResult[]> {
   const abort = new AbortController()
   const signals = watchSignals({
     onFirst: (error) => abort.abort(error),
     onSecond: () => undefined,
   })
-  const bar = quiet || io.stderr.isTTY !== true ? null : makeBar(io)
+  const bar = io.stderr.isTTY === true ? makeBar(io) : null
   bar?.start(jobs.length, 0, { schedules: 0 })
   try {
     const onProgress = (done: number, schedules: number): void => bar?.update(done, { schedules })

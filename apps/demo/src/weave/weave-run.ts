@@ -30,7 +30,7 @@ export function planRun(
   effort: Effort,
   first: FirstFailureEffort | null,
 ): RunPlan {
-  const all = [canary, ...chosen]
+  const all = [canary, ...chosen.filter((one) => one !== canary)]
   return { scenarios: all, jobs: all.flatMap((scenario) => jobsOf(scenario, effort, first)) }
 }
 
@@ -64,20 +64,36 @@ export function verdictsOf(
   })
 }
 
-/** The canary's verdict is good when both of its designs fail. */
-export function canaryFails({ mutant, ours }: ScenarioVerdict): boolean {
-  return mutant.found && ours.every((one) => !one.clean)
+export function isGood({ mutant, ours }: ScenarioVerdict): boolean {
+  return mutant.found && mutant.minimal && ours.every((one) => one.clean)
 }
 
-export function isGood(verdict: ScenarioVerdict): boolean {
-  return verdict.mutant.found && verdict.ours.every((one) => one.clean)
-}
-
-/** Whether nothing that was run, the canary included, is other than it should be. */
-export function allGood(verdicts: readonly ScenarioVerdict[]): boolean {
-  return verdicts.every((verdict) =>
-    verdict.scenario.id === canary.id ? canaryFails(verdict) : isGood(verdict),
+/** All that is other than it should be, a line each: what was run, the canary, which has to fail in both designs, and what nothing accounts for. */
+export function whatIsWrong(
+  verdicts: readonly ScenarioVerdict[],
+  missing: readonly string[],
+): readonly string[] {
+  const wrong = verdicts.flatMap((verdict) =>
+    verdict.scenario.id === canary.id ? wrongWithCanary(verdict) : wrongWith(verdict),
   )
+  if (missing.length > 0) wrong.push(`hazards that nothing accounts for: ${missing.join(', ')}`)
+  return wrong
+}
+
+function wrongWithCanary({ mutant, ours }: ScenarioVerdict): string[] {
+  const seen = mutant.found && ours.every((one) => !one.clean)
+  return seen ? [] : ['the canary was not found: the explorer sees nothing']
+}
+
+function wrongWith({ scenario: { id }, mutant, ours }: ScenarioVerdict): string[] {
+  const wrong: string[] = []
+  if (!mutant.found) wrong.push(`${id}: the mutant was not found`)
+  else if (!mutant.minimal) wrong.push(`${id}: the mutant's failure has no script that is minimal`)
+  for (const { fault, policy } of ours) {
+    if (fault === null) continue
+    wrong.push(`${id}: ours fails with ${policy} (${fault.check}: ${fault.message})`)
+  }
+  return wrong
 }
 
 /** One entry of the JSON document of `weave run`. */

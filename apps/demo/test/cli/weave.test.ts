@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { useTempDir } from '../temp-dir.ts'
 import { startCli } from './run-cli.ts'
@@ -48,10 +48,39 @@ describe('iolayers weave', () => {
     const script = { actors: [], labels: [], picks: [] }
     const failure = { version: 1, hazard: 'H2', design: 'ours', check: 'data', script }
     writeFileSync(file, JSON.stringify(failure))
-    const { code, stdout } = await run('replay', file)
+    const { code, stdout, stderr } = await run('replay', file)
     expect(code).toBe(0)
     expect(stdout).toContain('No fault.')
+    expect(stderr).toMatch(/H2 was not reproduced: nothing fails/)
   })
+
+  it('replay of a schedule that fails in another way exits 0, and says how', async () => {
+    const file = temp('other.json')
+    const script = { actors: [], labels: [], picks: [] }
+    const failure = { version: 1, hazard: 'F12', design: 'mutant', check: 'data', script }
+    writeFileSync(file, JSON.stringify(failure))
+    const { code, stderr } = await run('replay', file)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/F12 was not reproduced: it fails by [a-z-]+ instead: /)
+  })
+
+  it('a failure of ours is saved too, and replayed: the canary fails in both designs', async () => {
+    const dir = temp('ours')
+    const { code, stderr } = await run('run', 'canary', '--schedules', '200', '--save', dir)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(readdirSync(dir).toSorted()).toEqual(['CANARY.json', 'CANARY.ours.fence.json'])
+    for (const name of readdirSync(dir))
+      expect((await run('replay', `${dir}/${name}`)).code).toBe(1)
+  })
+
+  it.each(['pct', 'uniform', 'random'])(
+    '--scheduler %s is what ours is searched with',
+    async (name) => {
+      const { stdout } = await run('run', 'H2', '--scheduler', name, '--schedules', '200', '--json')
+      const [{ ours }] = JSON.parse(stdout).hazards
+      expect(ours).toMatchObject({ clean: true, exhaustive: false, bound: null, schedules: 400 })
+    },
+  )
 
   it('a mutant that is not found in time is exit 1, with its name', async () => {
     const { code, stderr } = await run('run', 'F9', '--scheduler', 'exhaustive', '--schedules', '5')
@@ -65,8 +94,10 @@ describe('iolayers weave', () => {
     [['run', '--all', 'H2'], 2, /do not go together/],
     [['run', 'H2', '--schedules', '0'], 2, /--schedules/],
     [['run', 'H2', '--scheduler', 'magic'], 2, /exhaustive, random, uniform, pct/],
-    [['replay', '/nowhere/at/all.json'], 1, /ENOENT|no such file/],
-    [['replay', '/dev/null'], 1, /no JSON/],
+    [['replay', '/nowhere/at/all.json'], 2, /no such file/],
+    [['replay', '/dev/null'], 2, /no JSON/],
+    [['run', 'H2', '--save', '/dev/null'], 2, /--save \/dev\/null: it is no directory/],
+    [['report', '--out', '/tmp'], 2, /--out \/tmp: it is a directory/],
   ] as const)('%j is told in one line', async (args, code, words) => {
     const result = await run(...args)
     expect(result.code).toBe(code)

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Fault, Pick } from '../search/contracts.ts'
-import { type ExploreResult, explore, type SearchKind } from '../search/explore.ts'
+import type { Fault, Pick, Program } from '../search/contracts.ts'
+import {
+  type ExploreInit,
+  type ExploreResult,
+  explore,
+  type SearchKind,
+} from '../search/explore.ts'
 import { shrinkShortest } from '../search/shrink.ts'
 import type { Policy } from '../stack/stack.ts'
 import { scenarioProgram } from './program.ts'
@@ -15,8 +20,10 @@ export interface VerifyInit {
   readonly oursExhaustive: number
   /** Seeds of our design that are run besides, where the exhaustive search did not get to its end. */
   readonly oursSeeds: number
+  /** The search by seed of ours; `random` by default. */
+  readonly oursSearch?: Exclude<SearchKind, 'exhaustive'>
   readonly seed?: number
-  /** Failing runs of the mutant that are shrunk; the shortest script is kept. 1 by default. */
+  /** Failing runs that are shrunk; the shortest script is kept. 1 by default. */
   readonly failures?: number
   readonly onProgress?: (progress: VerifyProgress) => void
 }
@@ -33,8 +40,9 @@ export interface MutantVerdict {
   readonly search: SearchKind | null
   /** Until the first failure, over all searches. */
   readonly schedules: number
+  /** Of the shortest failure. */
   readonly script: readonly Pick[]
-  /** No pick of the script can be dropped. */
+  /** The script replays it, and no pick of it can be dropped. */
   readonly minimal: boolean
 }
 
@@ -42,14 +50,17 @@ export interface OursVerdict {
   readonly policy: Policy
   readonly clean: boolean
   readonly fault: Fault | null
-  /** Of the run that failed. */
-  readonly choices: readonly number[]
+  /** As of a mutant; empty where nothing failed. */
+  readonly script: readonly Pick[]
+  readonly minimal: boolean
   readonly schedules: number
   /** Every schedule was run, or one that is equivalent. */
   readonly exhaustive: boolean
   /** Every schedule with at most so many deviations from the default was run. */
   readonly bound: number | null
+  /** Choices that the exhaustive search left out. */
   readonly pruned: number
+  /** Of the search that saw most. */
   readonly distinctStates: number | null
 }
 
@@ -83,17 +94,12 @@ export function verifyMutant(scenario: Scenario, init: VerifyInit): MutantVerdic
       continue
     }
     const { fault, schedule } = result.found
-    const shrunk = shrinkShortest(
-      program,
-      result.failures.filter((one) => one.fault.check === fault.check).map((one) => one.choices),
-    )
     return {
       found: true,
       fault,
       search: kind,
       schedules: schedules + schedule,
-      script: shrunk?.script ?? [],
-      minimal: shrunk?.minimal ?? false,
+      ...shortest(program, result),
     }
   }
   return { found: false, fault: null, search: null, schedules, script: [], minimal: false }
@@ -101,34 +107,57 @@ export function verifyMutant(scenario: Scenario, init: VerifyInit): MutantVerdic
 
 export function verifyOurs(scenario: Scenario, policy: Policy, init: VerifyInit): OursVerdict {
   const program = scenarioProgram(scenario, 'ours', policy)
-  const verdict = (result: ExploreResult, before: ExploreResult | null): OursVerdict => ({
-    policy,
-    clean: result.found === null,
-    fault: result.found?.fault ?? null,
-    choices: result.found?.choices ?? [],
-    schedules: result.schedules + (before?.schedules ?? 0),
-    exhaustive: before?.complete ?? result.complete,
-    bound: before?.bound ?? result.bound,
-    pruned: before?.pruned ?? result.pruned,
-    distinctStates: before?.distinctStates ?? result.distinctStates,
-  })
-  let all: ExploreResult | null = null
-  if (init.oursExhaustive > 0) {
-    all = explore(program, {
-      scheduler: 'exhaustive',
-      schedules: init.oursExhaustive,
-      fingerprints: true,
-      onProgress: progressOf(scenario, `ours with ${policy}, exhaustive`, init),
-    })
-    if (all.found !== null || all.complete || init.oursSeeds === 0) return verdict(all, null)
+  const { oursExhaustive, oursSeeds, failures = 1 } = init
+  const searches: ExploreResult[] = []
+  const search = (what: string, more: Omit<ExploreInit, 'failuresMax'>): boolean => {
+    const onProgress = progressOf(scenario, `ours with ${policy}, ${what}`, init)
+    const result = explore(program, { ...more, failuresMax: failures, onProgress })
+    searches.push(result)
+    return result.found !== null || result.complete
   }
-  const seeds = explore(program, {
-    scheduler: 'random',
-    schedules: Math.max(1, init.oursSeeds),
-    seed: init.seed ?? 1,
-    onProgress: progressOf(scenario, `ours with ${policy}, seeds`, init),
-  })
-  return verdict(seeds, all)
+  const all = { scheduler: 'exhaustive', schedules: oursExhaustive, fingerprints: true } as const
+  let over = oursExhaustive > 0 && search('exhaustive', all)
+  // A search that leaves schedules out gets deeper, and has no bound to show.
+  if (!over && (searches[0]?.pruned ?? 0) > 0) over = search('bounded', { ...all, prune: false })
+  if (!over && oursSeeds > 0) {
+    const seed = init.seed ?? 1
+    search('seeds', { scheduler: init.oursSearch ?? 'random', schedules: oursSeeds, seed })
+  }
+  return verdictOf(program, policy, searches)
+}
+
+function verdictOf(
+  program: Program,
+  policy: Policy,
+  searches: readonly ExploreResult[],
+): OursVerdict {
+  const failed = searches.find((result) => result.found !== null)
+  const bounds = searches.flatMap(({ bound }) => (bound === null ? [] : [bound]))
+  const states = searches.flatMap(({ distinctStates }) => distinctStates ?? [])
+  return {
+    policy,
+    clean: failed === undefined,
+    fault: failed?.found?.fault ?? null,
+    ...(failed === undefined ? { script: [], minimal: false } : shortest(program, failed)),
+    schedules: searches.reduce((sum, { schedules }) => sum + schedules, 0),
+    exhaustive: searches.some(({ complete }) => complete),
+    bound: bounds.length === 0 ? null : Math.max(...bounds),
+    pruned: searches[0]?.pruned ?? 0,
+    distinctStates: states.length === 0 ? null : Math.max(...states),
+  }
+}
+
+/** Of the failures by the check of the first one. */
+function shortest(
+  program: Program,
+  { found, failures }: ExploreResult,
+): { readonly script: readonly Pick[]; readonly minimal: boolean } {
+  const alike = failures.filter((one) => one.fault.check === found?.fault.check)
+  const shrunk = shrinkShortest(
+    program,
+    alike.map((one) => one.choices),
+  )
+  return { script: shrunk?.script ?? [], minimal: shrunk?.minimal ?? false }
 }
 
 function progressOf(

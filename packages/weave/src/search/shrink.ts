@@ -21,7 +21,7 @@ export interface Shrunk {
   readonly check: string
   /** Runs that it took. */
   readonly runs: number
-  /** Whether it was seen that no single pick can be dropped; false when `runsMax` came before. */
+  /** Whether it was seen that no single pick can be dropped; false when `runsMax` came before, or the names do not replay the run. */
   readonly minimal: boolean
 }
 
@@ -77,8 +77,9 @@ class Search {
 
   shrink(picks: readonly Pick[]): Shrunk {
     this.#best = picks
-    this.#fails(picks)
-    if (!this.#fails([])) {
+    const replays = this.#fails(picks)
+    const always = this.#fails([])
+    if (replays && !always) {
       this.#deltaDebug()
       while (this.#dropOne() || this.#passOne() || this.#dropTwo());
     }
@@ -86,7 +87,7 @@ class Search {
       script: this.#best,
       check: this.#check,
       runs: this.#runs,
-      minimal: this.#runs < this.#runsMax,
+      minimal: (replays || always) && this.#runs < this.#runsMax,
     }
   }
 
