@@ -209,8 +209,11 @@ export {
   SupportedLogsLayout,
 } from './log-page-layouts.ts'
 export {
+  AsyncCommandSetInfo,
   AsyncErrorInfo,
   AsyncEventType,
+  AsyncNoticeInfo,
+  AsyncSmartInfo,
   asyncEventResult,
   ERROR_LOG_ENTRY_BYTES,
   ERROR_LOG_NONE,
@@ -236,6 +239,7 @@ export {
   PmrstsLayout,
   PmrswtpLayout,
 } from './memory-region-layouts.ts'
+export { adminOpcodeName, cnsName, featureName, logName, nvmOpcodeName } from './names.ts'
 export {
   CompareCommandLayout,
   CopyCommandLayout,
@@ -325,3 +329,4 @@ export {
   statusField,
   statusOf,
 } from './status.ts'
+export { FabricsStatus, fabricsStatusName, statusName } from './status-names.ts'

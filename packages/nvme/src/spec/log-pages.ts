@@ -51,11 +51,53 @@ export const FIRMWARE_LOG_BYTES = 512
 /** Supported Log Pages: a dword for each identifier, bit 0 says that it is there. @see NVMe Base 2.1, 5.1.12.1.1 */
 export const SUPPORTED_LOGS_BYTES = 1024
 
-/** Asynchronous event types. @see NVMe Base 2.1, 5.1.2 */
-export const AsyncEventType = { ERROR: 0, SMART: 1, NOTICE: 2 } as const
+/** Asynchronous event types. @see NVMe Base 2.1, figure 147 */
+export const AsyncEventType = {
+  ERROR: 0,
+  SMART: 1,
+  NOTICE: 2,
+  IMMEDIATE: 3,
+  ONE_SHOT: 4,
+  IO_COMMAND_SET: 6,
+  VENDOR: 7,
+} as const
 
-/** Information of the events of type ERROR. @see NVMe Base 2.1, 5.1.2 */
-export const AsyncErrorInfo = { INVALID_DOORBELL_REGISTER: 0, INVALID_DOORBELL_VALUE: 1 } as const
+/** Information of the events of type ERROR. @see NVMe Base 2.1, figure 149 */
+export const AsyncErrorInfo = {
+  INVALID_DOORBELL_REGISTER: 0x00,
+  INVALID_DOORBELL_VALUE: 0x01,
+  DIAGNOSTIC_FAILURE: 0x02,
+  PERSISTENT_INTERNAL_ERROR: 0x03,
+  TRANSIENT_INTERNAL_ERROR: 0x04,
+  FIRMWARE_IMAGE_LOAD_ERROR: 0x05,
+} as const
+
+/** Information of the events of type SMART. @see NVMe Base 2.1, figure 150 */
+export const AsyncSmartInfo = {
+  RELIABILITY: 0x00,
+  TEMPERATURE_THRESHOLD: 0x01,
+  SPARE_BELOW_THRESHOLD: 0x02,
+} as const
+
+/** Information of the events of type NOTICE. @see NVMe Base 2.1, figure 151 */
+export const AsyncNoticeInfo = {
+  /** Namespace Attribute Changed before NVMe Base 2.1, and in Linux (NVME_AER_NOTICE_NS_CHANGED). */
+  ATTACHED_NAMESPACE_CHANGED: 0x00,
+  FIRMWARE_ACTIVATION_STARTING: 0x01,
+  TELEMETRY_LOG_CHANGED: 0x02,
+  ANA_CHANGE: 0x03,
+  PREDICTABLE_LATENCY_EVENTS: 0x04,
+  LBA_STATUS_ALERT: 0x05,
+  ENDURANCE_GROUP_EVENTS: 0x06,
+  DISCOVERY_LOG_CHANGED: 0xf0,
+} as const
+
+/** Information of the events of type IO_COMMAND_SET. @see NVMe Base 2.1, figure 152 */
+export const AsyncCommandSetInfo = {
+  RESERVATION_LOG_AVAILABLE: 0x00,
+  SANITIZE_COMPLETED: 0x01,
+  SANITIZE_COMPLETED_UNEXPECTED_DEALLOCATION: 0x02,
+} as const
 
 /** DW0 of the completion of an Asynchronous Event Request. */
 export function asyncEventResult(type: number, info: number, logId: number): number {
