@@ -270,5 +270,7 @@ export const NstatLayout = {
   size: 1,
   fields: {
     NRDY: { at: 0, bits: 1 },
+    /** I/O Impacted, 2: not degraded, 3: degraded. */
+    IOI: { at: 0, shift: 1, bits: 2 },
   },
 } as const
