@@ -140,7 +140,7 @@ export const AsyncEventConfigurationLayout = {
     TTHRY: { at: 0, shift: 16, bits: 1 },
     RASSN: { at: 0, shift: 17, bits: 1 },
     RGRP0: { at: 0, shift: 18, bits: 1 },
-    ANAN: { at: 0, shift: 19, bits: 1 },
+    ANSAN: { at: 0, shift: 19, bits: 1 },
     ZDCN: { at: 0, shift: 27, bits: 1 },
     PMDRLPCN: { at: 0, shift: 28, bits: 1 },
     ADLPCN: { at: 0, shift: 29, bits: 1 },

@@ -64,7 +64,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
     size: 4,
     fields: `
       SHCW [7:0], NAN [8], FAN [9], TLN [10], ANACN [11], PLEALCN [12], LSIAN [13], EGEALCN [14],
-      NNSSHDN [15], TTHRY [16], RASSN [17], RGRP0 [18], ANAN [19], ZDCN [27], PMDRLPCN [28],
+      NNSSHDN [15], TTHRY [16], RASSN [17], RGRP0 [18], ANSAN [19], ZDCN [27], PMDRLPCN [28],
       ADLPCN [29], HDLPCN [30], DLPCN [31]`,
   },
   AutonomousPowerStateLayout: {
