@@ -143,7 +143,7 @@ export const NamespaceManagementCommandLayout = {
 
 /**
  * The fields of Identify Namespace that the host chooses, for the NVM command set.
- * @see NVMe Base 2.1, figure 369; NVM Command Set 1.1, 4.1.6
+ * @see NVMe Base 2.1, figure 369; NVM Command Set 1.1, figure 125
  */
 export const NamespaceCreateLayout = {
   name: 'Namespace Management data structure for Create',

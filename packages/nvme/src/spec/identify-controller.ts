@@ -131,7 +131,7 @@ export const IdCtrlLayout = {
 /**
  * Identify Controller of the NVM command set, CNS 06h and CSI 0. Limits are powers of two of pages of
  * CAP.MPSMIN, 0 for no limit.
- * @see NVM Command Set 1.1, 4.1.5.4
+ * @see NVM Command Set 1.1, figure 120
  */
 export const IdCtrlNvmLayout = {
   name: 'Identify Controller, NVM Command Set',

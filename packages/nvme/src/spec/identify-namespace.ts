@@ -173,7 +173,7 @@ export const DlfeatLayout = {
   name: 'DLFEAT',
   size: 1,
   fields: {
-    DULBRB: { at: 0, bits: 3 },
+    DRB: { at: 0, bits: 3 },
     WZDS: { at: 0, shift: 3, bits: 1 },
     GDS: { at: 0, shift: 4, bits: 1 },
   },
@@ -188,7 +188,7 @@ export const NsattrLayout = {
   },
 } as const
 
-/** @see NVM Command Set 1.1, 4.1.5.3 */
+/** @see NVM Command Set 1.1, figure 118 */
 export const ExtendedLbaFormatLayout = {
   name: 'Extended LBA Format',
   size: 4,
@@ -201,7 +201,7 @@ export const ExtendedLbaFormatLayout = {
 
 /**
  * Identify Namespace that only the NVM command set has, CNS 05h and CSI 0.
- * @see NVM Command Set 1.1, 4.1.5.3
+ * @see NVM Command Set 1.1, figure 118
  */
 export const IdNsNvmLayout = {
   name: 'Identify Namespace, NVM Command Set',
@@ -221,15 +221,34 @@ export const IdNsNvmLayout = {
   },
 } as const
 
-/** @see NVM Command Set 1.1, 4.1.5.3 */
+/** @see NVM Command Set 1.1, figure 118 */
 export const PicLayout = {
   name: 'PIC',
   size: 1,
   fields: {
-    PIC16BPISTS: { at: 0, bits: 1 },
-    PIC16BPISTM: { at: 0, shift: 1, bits: 1 },
+    PISTS16B: { at: 0, bits: 1 },
+    PISTM16B: { at: 0, shift: 1, bits: 1 },
     STCRS: { at: 0, shift: 2, bits: 1 },
     QPIFS: { at: 0, shift: 3, bits: 1 },
+  },
+} as const
+
+/** STMLA says how finely the mask of the storage tag can be chosen. @see NVM Command Set 1.1, figure 118 */
+export const PifaLayout = {
+  name: 'PIFA',
+  size: 1,
+  fields: {
+    STMLA: { at: 0, bits: 3 },
+  },
+} as const
+
+/** @see NVM Command Set 1.1, figure 114 */
+export const KpiosLayout = {
+  name: 'KPIOS',
+  size: 1,
+  fields: {
+    KPIOENS: { at: 0, bits: 1 },
+    KPIOSNS: { at: 0, shift: 1, bits: 1 },
   },
 } as const
 

@@ -158,6 +158,7 @@ export {
   IdNsLayout,
   IdNsNvmLayout,
   IndependentNsfeatLayout,
+  KpiosLayout,
   LbaFormatLayout,
   McLayout,
   NmicLayout,
@@ -165,6 +166,7 @@ export {
   NsfeatLayout,
   NstatLayout,
   PicLayout,
+  PifaLayout,
   RescapLayout,
 } from './identify-namespace.ts'
 export {
@@ -241,6 +243,7 @@ export {
 } from './memory-region-layouts.ts'
 export { adminOpcodeName, cnsName, featureName, logName, nvmOpcodeName } from './names.ts'
 export {
+  AccessAttributesLayout,
   CompareCommandLayout,
   CopyCommandLayout,
   CopyRange0Layout,
@@ -249,11 +252,13 @@ export {
   CopyRange3Layout,
   DatasetManagementCommandLayout,
   DsmRangeLayout,
+  ExtendedIoCommandLayout,
   ReadCommandLayout,
   VerifyCommandLayout,
   WriteCommandLayout,
   WriteUncorrectableCommandLayout,
   WriteZeroesCommandLayout,
+  WriteZeroesResultLayout,
 } from './nvm-commands.ts'
 export {
   AdminOpcode,

@@ -119,98 +119,119 @@ export const commands: { readonly [layout: string]: Figure } = {
       FID CDW10[7:0], SV CDW10[31], CDW11 CDW11, CDW12 CDW12, CDW13 CDW13, UIDX CDW14[6:0],
       CDW15 CDW15`,
   },
-  CompareCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.1',
-    size: 64,
-    fields: `
-      ELBTU2 CDW2, ELBTU3 CDW3[15:0], SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16],
-      STC CDW12[24], PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[31:16],
-      ELBTL CDW14, ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
-  },
-  CopyCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.2',
-    size: 64,
-    fields: `
-      LBTU2 CDW2, LBTU3 CDW3[15:0], SDLBA 47:40, NR CDW12[7:0], DESFMT CDW12[11:8],
-      PRINFOR CDW12[15:12], CETYPE CDW12[19:16], DTYPE CDW12[23:20], STCW CDW12[24],
-      STCR CDW12[25], PRINFOW CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[15:0],
-      DSPEC CDW13[31:16], LBTL CDW14, LBAT CDW15[15:0], LBATM CDW15[31:16]`,
-  },
-  CopyRange0Layout: {
-    source: 'NVM Command Set 1.1, 3.3.2',
-    size: 32,
-    fields: `
-      SLBA 15:8, NLB 17:16, CETYPE 18[3:0], CEV 21:20, ELBT 27:24, ELBAT 29:28, ELBATM 31:30`,
-  },
-  CopyRange1Layout: {
-    source: 'NVM Command Set 1.1, 3.3.2',
-    size: 40,
-    fields: `
-      SLBA 15:8, NLB 17:16, CETYPE 18[3:0], CEV 21:20, ELBT 35:26, ELBAT 37:36, ELBATM 39:38`,
-  },
-  CopyRange2Layout: {
-    source: 'NVM Command Set 1.1, 3.3.2',
-    size: 32,
-    fields: `
-      SNSID 3:0, SLBA 15:8, NLB 17:16, CETYPE 18[3:0], CEV 21:20, SOPT 23:22, ELBT 27:24,
-      ELBAT 29:28, ELBATM 31:30`,
-  },
-  CopyRange3Layout: {
-    source: 'NVM Command Set 1.1, 3.3.2',
-    size: 40,
-    fields: `
-      SNSID 3:0, SLBA 15:8, NLB 17:16, CETYPE 18[3:0], CEV 21:20, SOPT 23:22, ELBT 35:26,
-      ELBAT 37:36, ELBATM 39:38`,
-  },
-  DatasetManagementCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.3',
-    size: 64,
-    fields: `
-      NR CDW10[7:0], IDR CDW11[0], IDW CDW11[1], AD CDW11[2]`,
-  },
-  DsmRangeLayout: {
-    source: 'NVM Command Set 1.1, 3.3.3',
-    size: 16,
-    fields: `
-      AF 0[3:0], AL 0[5:4], SR 1[0], SW 1[1], WP 1[2], CAS 3, LLB 7:4, SLBA 15:8`,
-  },
   ReadCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.4, figure 53',
+    source: 'NVM Command Set 1.1, figures 51 to 57',
     size: 64,
     fields: `
-      ELBTU2 CDW2, ELBTU3 CDW3[15:0], SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16],
-      STC CDW12[24], PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], DSM CDW13[7:0],
-      CEV CDW13[31:16], ELBTL CDW14, ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
-  },
-  VerifyCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.5',
-    size: 64,
-    fields: `
-      ELBTU2 CDW2, ELBTU3 CDW3[15:0], SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16],
-      STC CDW12[24], PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[31:16],
-      ELBTL CDW14, ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
+      ELBTU 13:8, SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16], STC CDW12[24],
+      PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], DSM CDW13[7:0], ELBTL CDW14,
+      ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
   },
   WriteCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.6, figure 70',
+    source: 'NVM Command Set 1.1, figures 68 to 74',
     size: 64,
     fields: `
-      LBTU2 CDW2, LBTU3 CDW3[15:0], SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16],
-      DTYPE CDW12[23:20], STC CDW12[24], PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31],
-      DSM CDW13[7:0], DSPEC CDW13[31:16], LBTL CDW14, LBAT CDW15[15:0], LBATM CDW15[31:16]`,
+      LBTU 13:8, SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16], DTYPE CDW12[23:20],
+      STC CDW12[24], PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], DSM CDW13[7:0],
+      DSPEC CDW13[31:16], LBTL CDW14, LBAT CDW15[15:0], LBATM CDW15[31:16]`,
+  },
+  CompareCommandLayout: {
+    source: 'NVM Command Set 1.1, figures 24 to 29',
+    size: 64,
+    fields: `
+      ELBTU 13:8, SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16], STC CDW12[24],
+      PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[15:0], ELBTL CDW14,
+      ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
+  },
+  VerifyCommandLayout: {
+    source: 'NVM Command Set 1.1, figures 59 to 64',
+    size: 64,
+    fields: `
+      ELBTU 13:8, SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16], STC CDW12[24],
+      PRINFO CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[15:0], ELBTL CDW14,
+      ELBAT CDW15[15:0], ELBATM CDW15[31:16]`,
   },
   WriteUncorrectableCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.7',
+    source: 'NVM Command Set 1.1, figures 76 to 78',
     size: 64,
     fields: `
       SLBA 47:40, NLB CDW12[15:0], DTYPE CDW12[23:20], DSPEC CDW13[31:16]`,
   },
   WriteZeroesCommandLayout: {
-    source: 'NVM Command Set 1.1, 3.3.8',
+    source: 'NVM Command Set 1.1, figures 80 to 86',
     size: 64,
     fields: `
-      LBTU2 CDW2, LBTU3 CDW3[15:0], SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16],
-      DTYPE CDW12[22:20], NSZ CDW12[23], STC CDW12[24], DEAC CDW12[25], PRINFO CDW12[29:26],
-      FUA CDW12[30], LR CDW12[31], DSPEC CDW13[31:16], LBTL CDW14, LBAT CDW15[15:0],
+      LBTU 13:8, SLBA 47:40, NLB CDW12[15:0], CETYPE CDW12[19:16], DTYPE CDW12[22:20],
+      NSZ CDW12[23], STC CDW12[24], DEAC CDW12[25], PRINFO CDW12[29:26], FUA CDW12[30],
+      LR CDW12[31], CEV CDW13[15:0], DSPEC CDW13[31:16], LBTL CDW14, LBAT CDW15[15:0],
       LBATM CDW15[31:16]`,
+  },
+  WriteZeroesResultLayout: {
+    source: 'NVM Command Set 1.1, figure 87',
+    size: 4,
+    fields: `
+      LBACZ [0]`,
+  },
+  DatasetManagementCommandLayout: {
+    source: 'NVM Command Set 1.1, figures 44 and 45',
+    size: 64,
+    fields: `
+      NR CDW10[7:0], IDR CDW11[0], IDW CDW11[1], AD CDW11[2]`,
+  },
+  AccessAttributesLayout: {
+    source: 'NVM Command Set 1.1, figure 54',
+    size: 1,
+    fields: `
+      AF [3:0], AL [5:4], SEQREQ [6], INCPRS [7]`,
+  },
+  ExtendedIoCommandLayout: {
+    source: 'NVM Command Set 1.1, figures 55 and 72',
+    size: 64,
+    fields: `
+      CEV CDW13[15:0], DSPEC CDW13[31:16]`,
+  },
+  DsmRangeLayout: {
+    source: 'NVM Command Set 1.1, figures 46 and 47',
+    size: 16,
+    fields: `
+      AF 3:0[3:0], AL 3:0[5:4], SRR 3:0[8], SWR 3:0[9], WPREP 3:0[10], CASZE 3:0[31:24], LLB 7:4,
+      SLBA 15:8`,
+  },
+  CopyCommandLayout: {
+    source: 'NVM Command Set 1.1, figures 32 to 37',
+    size: 64,
+    fields: `
+      LBTU 13:8, SDLBA 47:40, NR CDW12[7:0], DESFMT CDW12[11:8], PRINFOR CDW12[15:12],
+      CETYPE CDW12[19:16], DTYPE CDW12[23:20], STCW CDW12[24], STCR CDW12[25],
+      PRINFOW CDW12[29:26], FUA CDW12[30], LR CDW12[31], CEV CDW13[15:0], DSPEC CDW13[31:16],
+      LBTL CDW14, LBAT CDW15[15:0], LBATM CDW15[31:16]`,
+  },
+  CopyRange0Layout: {
+    source: 'NVM Command Set 1.1, figure 39',
+    size: 32,
+    fields: `
+      SLBA 15:8, NLB 19:16[15:0], CETYPE 19:16[19:16], CEV 21:20, ELBT 27:24, ELBAT 29:28,
+      ELBATM 31:30`,
+  },
+  CopyRange2Layout: {
+    source: 'NVM Command Set 1.1, figure 39',
+    size: 32,
+    fields: `
+      SNSID 3:0, SLBA 15:8, NLB 19:16[15:0], CETYPE 19:16[19:16], CEV 21:20, SOPT 23:22,
+      ELBT 27:24, ELBAT 29:28, ELBATM 31:30`,
+  },
+  CopyRange1Layout: {
+    source: 'NVM Command Set 1.1, figure 40',
+    size: 40,
+    fields: `
+      SLBA 15:8, NLB 19:16[15:0], CETYPE 19:16[19:16], CEV 21:20, ELBT 35:26, ELBAT 37:36,
+      ELBATM 39:38`,
+  },
+  CopyRange3Layout: {
+    source: 'NVM Command Set 1.1, figure 40',
+    size: 40,
+    fields: `
+      SNSID 3:0, SLBA 15:8, NLB 19:16[15:0], CETYPE 19:16[19:16], CEV 21:20, SOPT 23:22,
+      ELBT 35:26, ELBAT 37:36, ELBATM 39:38`,
   },
 }

@@ -28,7 +28,7 @@ export const identify: { readonly [layout: string]: Figure } = {
       OFCS 1805:1804, DCTYPE 1806, PSD 3071:2048, VS 4095:3072`,
   },
   IdCtrlNvmLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.4',
+    source: 'NVM Command Set 1.1, figure 120',
     size: 4096,
     fields: `
       VSL 0, WZSL 1, WUSL 2, DMRL 3, DMRSL 7:4, DMSL 15:8, KPIOCAP 16, WZDSL 17, AOCS 19:18,
@@ -221,7 +221,7 @@ export const identify: { readonly [layout: string]: Figure } = {
     source: 'NVM Command Set 1.1, figure 114',
     size: 1,
     fields: `
-      DULBRB [2:0], WZDS [3], GDS [4]`,
+      DRB [2:0], WZDS [3], GDS [4]`,
   },
   DpcLayout: {
     source: 'NVM Command Set 1.1, figure 114',
@@ -309,7 +309,7 @@ export const identify: { readonly [layout: string]: Figure } = {
     source: 'NVM Command Set 1.1, 4.1.5.3',
     size: 1,
     fields: `
-      PIC16BPISTS [0], PIC16BPISTM [1], STCRS [2], QPIFS [3]`,
+      PISTS16B [0], PISTM16B [1], STCRS [2], QPIFS [3]`,
   },
   RescapLayout: {
     source: 'NVM Command Set 1.1, figure 114',
@@ -324,5 +324,11 @@ export const identify: { readonly [layout: string]: Figure } = {
       MP 1:0, MXPS 3[0], NOPS 3[1], ENLAT 7:4, EXLAT 11:8, RRT 12[4:0], RRL 13[4:0], RWT 14[4:0],
       RWL 15[4:0], IDLP 17:16, IPS 18[7:6], ACTP 21:20, APW 22[2:0], APS 22[7:6], EPFRT 23,
       FQVT 24, EPFVT 25, EPFRTS 26[3:0], FQVTS 26[7:4], EPFVTS 27[3:0]`,
+  },
+  PifaLayout: { source: 'NVM Command Set 1.1, figure 118', size: 1, fields: 'STMLA [2:0]' },
+  KpiosLayout: {
+    source: 'NVM Command Set 1.1, figure 114',
+    size: 1,
+    fields: 'KPIOENS [0], KPIOSNS [1]',
   },
 }
