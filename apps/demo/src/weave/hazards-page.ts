@@ -51,7 +51,7 @@ function introduction(
     'The mutants are found by general checkers, none of which knows a scenario.',
     '',
     `- ${run.length} scenarios; the shortest failures have ${median} scheduler choices in the median. None of them can be dropped without losing the failure.`,
-    `- Ours, for each policy: every schedule where "all" stands. Elsewhere ${oursExhaustive} schedules, by deviations from the default schedule, which cover every schedule with at most as many deviations as the bound says, and ${oursSeeds} by seed.`,
+    `- Ours, for each policy: every schedule where "all" stands. Elsewhere ${oursExhaustive} schedules, by deviations from the default schedule, which cover every schedule with at most as many deviations as the bound says, and ${oursSeeds} by seed; where pruning left schedules out, as many again without it, for the bound.`,
     '- The default schedule lets whoever ran last go on, else who waits longest. Pruning: sleep sets over calls that declare what they touch (`packages/weave/src/search/sleep-set.ts` has the proof); states are counted by 32-bit fingerprint of what each actor has done and where it waits.',
     `- "Schedules to the first failure": the median of ${first.seeds} seeds, at most ${first.schedules} schedules each ("-": more). The exhaustive search knows no seed.`,
     '- What all of this cannot find: [limits of weave](weave-limits.md).',
