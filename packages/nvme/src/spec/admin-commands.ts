@@ -174,7 +174,7 @@ export const NamespaceAttachmentCommandLayout = {
 
 /**
  * MNDW is 0's based. ATYPE 02h: allocated blocks; 10h and 11h: those that may not be readable.
- * @see NVM Command Set 1.1, 4.2.1
+ * @see NVM Command Set 1.1, figures 128 to 130
  */
 export const GetLbaStatusCommandLayout = {
   name: 'Get LBA Status command',

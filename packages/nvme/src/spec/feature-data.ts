@@ -94,14 +94,14 @@ export const HostMemoryAttributesLayout = {
   },
 } as const
 
-/** NLB is 0's based. @see NVM Command Set 1.1, 4.1.3.1 */
+/** NLB is 0's based. @see NVM Command Set 1.1, figure 95 */
 export const LbaRangeTypeLayout = {
   name: 'LBA Range Type Entry',
   size: 64,
   fields: {
     TYPE: { at: 0, bits: 8 },
-    OVRWRTA: { at: 1, bits: 1 },
-    HIDA: { at: 1, shift: 1, bits: 1 },
+    LBARO: { at: 1, bits: 1 },
+    HLBAR: { at: 1, shift: 1, bits: 1 },
     SLBA: { at: 16, big: 64 },
     NLB: { at: 24, big: 64 },
     GUID: { at: 32, bytes: 16 },

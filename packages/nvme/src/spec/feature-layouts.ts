@@ -55,7 +55,7 @@ export const TemperatureThresholdLayout = {
   },
 } as const
 
-/** TLER is in units of 100 ms. @see NVM Command Set 1.1, 4.1.3.2 */
+/** TLER is in units of 100 ms. @see NVM Command Set 1.1, figure 96 */
 export const ErrorRecoveryLayout = {
   name: 'Error Recovery',
   size: 4,
@@ -114,7 +114,7 @@ export const InterruptVectorLayout = {
   },
 } as const
 
-/** DN: the host does not need AWUN and NAWUN. @see NVM Command Set 1.1, 4.1.3.4 */
+/** DN: the host does not need AWUN and NAWUN. @see NVM Command Set 1.1, figure 97 */
 export const WriteAtomicityLayout = {
   name: 'Write Atomicity Normal',
   size: 4,
@@ -215,7 +215,7 @@ export const PredictableLatencyLayout = {
   },
 } as const
 
-/** Units of 100 ms. @see NVM Command Set 1.1, 4.1.3.5 */
+/** Units of 100 ms. @see NVM Command Set 1.1, figure 99 */
 export const LbaStatusAttributesLayout = {
   name: 'LBA Status Information Attributes',
   size: 4,

@@ -189,3 +189,22 @@ export const OfcsLayout = {
     DCS: { at: 0, bits: 1 },
   },
 } as const
+
+/** KPIOCAP of the NVM command set. @see NVM Command Set 1.1, figure 120 */
+export const KpiocapLayout = {
+  name: 'KPIOCAP',
+  size: 1,
+  fields: {
+    KPIOS: { at: 0, bits: 1 },
+    KPIOSC: { at: 0, shift: 1, bits: 1 },
+  },
+} as const
+
+/** RALBAS: Get LBA Status can list allocated blocks. @see NVM Command Set 1.1, figure 120 */
+export const AocsLayout = {
+  name: 'AOCS',
+  size: 2,
+  fields: {
+    RALBAS: { at: 0, bits: 1 },
+  },
+} as const

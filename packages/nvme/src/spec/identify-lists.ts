@@ -63,17 +63,17 @@ export const IoCommandSetsLayout = {
   },
 } as const
 
-/** In bytes, not in blocks. @see NVM Command Set 1.1, 4.1.5.7 */
+/** In bytes, not in blocks. @see NVM Command Set 1.1, figure 124 */
 export const NamespaceGranularityLayout = {
   name: 'Namespace Granularity Descriptor',
   size: 16,
   fields: {
-    NSZEGRAN: { at: 0, big: 64 },
-    NCAPGRAN: { at: 8, big: 64 },
+    NSG: { at: 0, big: 64 },
+    NCG: { at: 8, big: 64 },
   },
 } as const
 
-/** CNS 16h; ND is 0's based. @see NVM Command Set 1.1, 4.1.5.7 */
+/** CNS 16h; ND is 0's based. Only 16 descriptors before NVM Command Set 1.0. @see NVM Command Set 1.1, figure 123 */
 export const NamespaceGranularityListLayout = {
   name: 'Namespace Granularity List',
   size: 4096,
@@ -81,7 +81,7 @@ export const NamespaceGranularityListLayout = {
     /** Granularity Descriptor Mapping: each LBA format has a descriptor of its own. */
     GDM: { at: 0, bits: 1 },
     ND: { at: 4, bits: 8 },
-    NGD: { at: 32, count: 16, of: NamespaceGranularityLayout as typeof NamespaceGranularityLayout },
+    NGD: { at: 32, count: 64, of: NamespaceGranularityLayout as typeof NamespaceGranularityLayout },
   },
 } as const
 

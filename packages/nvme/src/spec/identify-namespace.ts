@@ -101,8 +101,8 @@ export const McLayout = {
   name: 'MC',
   size: 1,
   fields: {
-    MTEDL: { at: 0, bits: 1 },
-    MTSEPB: { at: 0, shift: 1, bits: 1 },
+    MTELBAS: { at: 0, bits: 1 },
+    MTSBS: { at: 0, shift: 1, bits: 1 },
   },
 } as const
 

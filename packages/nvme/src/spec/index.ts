@@ -118,6 +118,7 @@ export {
   VwciLayout,
 } from './identify-controller-bits.ts'
 export {
+  AocsLayout,
   AvsccLayout,
   CdfsLayout,
   EntrySizesLayout,
@@ -125,6 +126,7 @@ export {
   FrmwLayout,
   FusesLayout,
   IcsvsccLayout,
+  KpiocapLayout,
   LpaLayout,
   NwpcLayout,
   OacsLayout,

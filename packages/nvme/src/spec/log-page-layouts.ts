@@ -3,14 +3,14 @@
 
 // What Get Log Page returns. Lists whose length the log itself says have a head and an entry.
 
-/** LIDSPE belongs to the log page. @see NVMe Base 2.1, figure 204 */
+/** LIDSP belongs to the log page. @see NVMe Base 2.1, figure 204 */
 export const LidEffectsLayout = {
   name: 'LID Supported and Effects',
   size: 4,
   fields: {
     LSUPP: { at: 0, bits: 1 },
     IOS: { at: 0, shift: 1, bits: 1 },
-    LIDSPE: { at: 2, bits: 16 },
+    LIDSP: { at: 2, bits: 16 },
   },
 } as const
 
@@ -19,7 +19,7 @@ export const SupportedLogsLayout = {
   name: 'Supported Log Pages',
   size: 1024,
   fields: {
-    LIS: { at: 0, count: 256, of: LidEffectsLayout as typeof LidEffectsLayout },
+    LIDS: { at: 0, count: 256, of: LidEffectsLayout as typeof LidEffectsLayout },
   },
 } as const
 
@@ -183,7 +183,7 @@ export const SelfTestLogLayout = {
   },
 } as const
 
-/** The head of log 0Eh; NLSLNE elements follow. @see NVM Command Set 1.1, 4.1.4.5 */
+/** The head of log 0Eh; NLSLNE elements follow. @see NVM Command Set 1.1, figure 109 */
 export const LbaStatusLogLayout = {
   name: 'LBA Status Information',
   size: 16,
@@ -195,7 +195,7 @@ export const LbaStatusLogLayout = {
   },
 } as const
 
-/** The head of an element; NLRD ranges follow. @see NVM Command Set 1.1, 4.1.4.5 */
+/** The head of an element; NLRD ranges follow. @see NVM Command Set 1.1, figure 110 */
 export const LbaStatusElementLayout = {
   name: 'LBA Status Log Namespace Element',
   size: 16,
@@ -206,7 +206,7 @@ export const LbaStatusElementLayout = {
   },
 } as const
 
-/** @see NVM Command Set 1.1, 4.1.4.5 */
+/** RNLB is 0's based. @see NVM Command Set 1.1, figure 111 */
 export const LbaRangeLayout = {
   name: 'LBA Range Descriptor',
   size: 16,
@@ -218,7 +218,7 @@ export const LbaRangeLayout = {
 
 /**
  * The head of what Get LBA Status returns; NLSD descriptors follow.
- * @see NVM Command Set 1.1, 4.2.1
+ * @see NVM Command Set 1.1, figure 131
  */
 export const LbaStatusListLayout = {
   name: 'LBA Status Descriptor List',

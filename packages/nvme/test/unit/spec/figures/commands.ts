@@ -68,7 +68,7 @@ export const commands: { readonly [layout: string]: Figure } = {
       FID CDW10[7:0], SEL CDW10[10:8], CDW11 CDW11, UIDX CDW14[6:0]`,
   },
   GetLbaStatusCommandLayout: {
-    source: 'NVM Command Set 1.1, 4.2.1',
+    source: 'NVM Command Set 1.1, figures 128 to 130',
     size: 64,
     fields: `
       SLBA 47:40, MNDW CDW12, RL CDW13[15:0], ATYPE CDW13[31:24]`,

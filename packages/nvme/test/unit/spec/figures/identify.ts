@@ -178,16 +178,16 @@ export const identify: { readonly [layout: string]: Figure } = {
       NIDT [7:0], NIDL [15:8]`,
   },
   NamespaceGranularityLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.7',
+    source: 'NVM Command Set 1.1, figure 124',
     size: 16,
     fields: `
-      NSZEGRAN 7:0, NCAPGRAN 15:8`,
+      NSG 7:0, NCG 15:8`,
   },
   NamespaceGranularityListLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.7',
+    source: 'NVM Command Set 1.1, figure 123',
     size: 4096,
     fields: `
-      GDM 0[0], ND 4, NGD 287:32`,
+      GDM 0[0], ND 4, NGD 1055:32`,
   },
   NamespaceListLayout: { source: 'NVMe Base 2.1, figure 138', size: 4096, fields: 'NSID 4095:0' },
   PrimaryControllerLayout: {
@@ -231,7 +231,7 @@ export const identify: { readonly [layout: string]: Figure } = {
   },
   DpsLayout: { source: 'NVM Command Set 1.1, figure 114', size: 1, fields: 'PIT [2:0], PIP [3]' },
   ExtendedLbaFormatLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.3',
+    source: 'NVM Command Set 1.1, figure 119',
     size: 4,
     fields: `
       STS [6:0], PIF [8:7], QPIF [12:9]`,
@@ -267,7 +267,7 @@ export const identify: { readonly [layout: string]: Figure } = {
       EUI64 127:120, LBAF 383:128, VS 4095:384`,
   },
   IdNsNvmLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.3',
+    source: 'NVM Command Set 1.1, figure 118',
     size: 4096,
     fields: `
       LBSTM 7:0, PIC 8, PIFA 9, ELBAF 267:12, NPDGL 271:268, NPRG 275:272, NPRA 279:276,
@@ -289,7 +289,7 @@ export const identify: { readonly [layout: string]: Figure } = {
     source: 'NVM Command Set 1.1, figure 114',
     size: 1,
     fields: `
-      MTEDL [0], MTSEPB [1]`,
+      MTELBAS [0], MTSBS [1]`,
   },
   NmicLayout: {
     source: 'NVM Command Set 1.1, figure 114',
@@ -306,7 +306,7 @@ export const identify: { readonly [layout: string]: Figure } = {
   },
   NstatLayout: { source: 'NVMe Base 2.1, figure 319', size: 1, fields: 'NRDY [0], IOI [2:1]' },
   PicLayout: {
-    source: 'NVM Command Set 1.1, 4.1.5.3',
+    source: 'NVM Command Set 1.1, figure 118',
     size: 1,
     fields: `
       PISTS16B [0], PISTM16B [1], STCRS [2], QPIFS [3]`,
@@ -331,4 +331,10 @@ export const identify: { readonly [layout: string]: Figure } = {
     size: 1,
     fields: 'KPIOENS [0], KPIOSNS [1]',
   },
+  KpiocapLayout: {
+    source: 'NVM Command Set 1.1, figure 120',
+    size: 1,
+    fields: 'KPIOS [0], KPIOSC [1]',
+  },
+  AocsLayout: { source: 'NVM Command Set 1.1, figure 120', size: 2, fields: 'RALBAS [0]' },
 }

@@ -42,10 +42,10 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       BADD 7:0, BSIZE 11:8`,
   },
   LbaRangeTypeLayout: {
-    source: 'NVM Command Set 1.1, 4.1.3.1',
+    source: 'NVM Command Set 1.1, figure 95',
     size: 64,
     fields: `
-      TYPE 0, OVRWRTA 1[0], HIDA 1[1], SLBA 23:16, NLB 31:24, GUID 47:32`,
+      TYPE 0, LBARO 1[0], HLBAR 1[1], SLBA 23:16, NLB 31:24, GUID 47:32`,
   },
   TimestampLayout: {
     source: 'NVMe Base 2.1, figure 396',
@@ -86,7 +86,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       ENDGID [15:0], EGCW [23:16]`,
   },
   ErrorRecoveryLayout: {
-    source: 'NVM Command Set 1.1, 4.1.3.2',
+    source: 'NVM Command Set 1.1, figure 96',
     size: 4,
     fields: `
       TLER [15:0], DULBE [16]`,
@@ -124,7 +124,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
   },
   KeepAliveTimerLayout: { source: 'NVMe Base 2.1, figure 397', size: 4, fields: 'KATO [31:0]' },
   LbaStatusAttributesLayout: {
-    source: 'NVM Command Set 1.1, 4.1.3.5',
+    source: 'NVM Command Set 1.1, figure 99',
     size: 4,
     fields: `
       LSIRI [15:0], LSIPI [31:16]`,
@@ -184,7 +184,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       TMT2 [15:0], TMT1 [31:16]`,
   },
   VolatileWriteCacheLayout: { source: 'NVMe Base 2.1, figure 390', size: 4, fields: 'WCE [0]' },
-  WriteAtomicityLayout: { source: 'NVM Command Set 1.1, 4.1.3.4', size: 4, fields: 'DN [0]' },
+  WriteAtomicityLayout: { source: 'NVM Command Set 1.1, figure 97', size: 4, fields: 'DN [0]' },
   WriteProtectionLayout: { source: 'NVMe Base 2.1, figure 441', size: 4, fields: 'WPS [2:0]' },
   AsyncEventLayout: {
     source: 'NVMe Base 2.1, figure 147',
@@ -238,7 +238,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       FRS6 55:48, FRS7 63:56`,
   },
   LbaRangeLayout: {
-    source: 'NVM Command Set 1.1, 4.1.4.5',
+    source: 'NVM Command Set 1.1, figure 111',
     size: 16,
     fields: `
       RSLBA 7:0, RNLB 11:8`,
@@ -250,19 +250,19 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       DSLBA 7:0, NLB 11:8, STATUS 13`,
   },
   LbaStatusElementLayout: {
-    source: 'NVM Command Set 1.1, 4.1.4.5',
+    source: 'NVM Command Set 1.1, figure 110',
     size: 16,
     fields: `
       NEID 3:0, NLRD 7:4, RATYPE 8`,
   },
   LbaStatusListLayout: {
-    source: 'NVM Command Set 1.1, 4.2.1',
+    source: 'NVM Command Set 1.1, figure 131',
     size: 8,
     fields: `
       NLSD [31:0], CMPC [34:32]`,
   },
   LbaStatusLogLayout: {
-    source: 'NVM Command Set 1.1, 4.1.4.5',
+    source: 'NVM Command Set 1.1, figure 109',
     size: 16,
     fields: `
       LSLPLEN 3:0, NLSLNE 7:4, ESTULB 11:8, LSGC 15:14`,
@@ -271,7 +271,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
     source: 'NVMe Base 2.1, figure 204',
     size: 4,
     fields: `
-      LSUPP [0], IOS [1], LIDSPE [31:16]`,
+      LSUPP [0], IOS [1], LIDSP [31:16]`,
   },
   MiCommandEffectsLayout: {
     source: 'NVMe Base 2.1, figure 264',
@@ -307,5 +307,5 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       WCTT 195:192, CCTT 199:196, TSEN 215:200, TMT1TC 219:216, TMT2TC 223:220, TTTMT1 227:224,
       TTTMT2 231:228`,
   },
-  SupportedLogsLayout: { source: 'NVMe Base 2.1, figure 203', size: 1024, fields: 'LIS 1023:0' },
+  SupportedLogsLayout: { source: 'NVMe Base 2.1, figure 203', size: 1024, fields: 'LIDS 1023:0' },
 }
