@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// What admin commands say in their own dwords; SqeLayout has what all commands say. Commands that are not
-// here (Keep Alive, Asynchronous Event Request) have no dwords of their own.
+// What admin commands say in their own dwords; SqeLayout has what all commands say. Commands that
+// are not here (Keep Alive, Asynchronous Event Request) have no dwords of their own.
 
 /** @see NVMe Base 2.1, figure 143 */
 export const AbortCommandLayout = {

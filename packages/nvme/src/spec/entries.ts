@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-/** Byte offsets in a submission queue entry. @see NVMe Base 2.1, figure 91 (common command format) */
+/** Byte offsets in a submission queue entry. @see NVMe Base 2.1, figure 92 */
 export const SqeOffset = {
   OPC: 0,
   FLAGS: 1,

@@ -28,7 +28,10 @@ export const SqeLayout = {
   },
 } as const
 
-/** The data pointer of a command whose PSDT is not 0: one SGL descriptor. @see NVMe Base 2.1, figure 92 (DPTR) */
+/**
+ * The data pointer of a command whose PSDT is not 0: one SGL descriptor.
+ * @see NVMe Base 2.1, figure 92 (DPTR)
+ */
 export const SqeSglLayout = {
   name: 'Data Pointer',
   size: 64,

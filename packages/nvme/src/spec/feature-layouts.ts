@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The values of features: dword 11 of Set Features (and further dwords where they are named so), which is
-// also dword 0 of the completion of Get Features unless another layout is given for that.
+// The values of features: dword 11 of Set Features (and further dwords where they are named so),
+// which is also dword 0 of the completion of Get Features unless another layout is given for that.
 
 /** @see NVMe Base 2.1, figure 195 */
 export const FeatureCapabilitiesLayout = {

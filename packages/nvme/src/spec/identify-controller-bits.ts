@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The words of bits in Identify Controller that say what the controller and the subsystem are. Use them
-// with bitsOf and withBits; identify-controller-commands.ts has those about commands.
+// The words of bits in Identify Controller that say what the controller and the subsystem are. Use
+// them with bitsOf and withBits; identify-controller-commands.ts has those about commands.
 
 /** FT: the controller is an SR-IOV virtual function. @see NVMe Base 2.1, figure 312 */
 export const CmicLayout = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The words of bits in Identify Controller that say which commands, logs and list formats there are.
+// The words of bits in Identify Controller that say which commands, logs and list formats there
+// are.
 
 /** @see NVMe Base 2.1, figure 312 */
 export const OacsLayout = {
@@ -161,8 +162,8 @@ export const CdfsLayout = {
 } as const
 
 /**
- * SGLSS 1: any alignment, 2: dwords. SLLTDS: an SGL may be longer than the data. The specification has
- * long names for most of these bits; Sgls holds the same bits as masks.
+ * SGLSS 1: any alignment, 2: dwords. SLLTDS: an SGL may be longer than the data. The specification
+ * has long names for most of these bits; Sgls holds the same bits as masks.
  * @see NVMe Base 2.1, figure 312
  */
 export const SglsLayout = {

@@ -129,8 +129,8 @@ export const IdCtrlLayout = {
 } as const
 
 /**
- * Identify Controller of the NVM command set, CNS 06h and CSI 0. Limits are powers of two of pages of
- * CAP.MPSMIN, 0 for no limit.
+ * Identify Controller of the NVM command set, CNS 06h and CSI 0. Limits are powers of two of pages
+ * of CAP.MPSMIN, 0 for no limit.
  * @see NVM Command Set 1.1, figure 120
  */
 export const IdCtrlNvmLayout = {

@@ -73,7 +73,10 @@ export const NamespaceGranularityLayout = {
   },
 } as const
 
-/** CNS 16h; ND is 0's based. Only 16 descriptors before NVM Command Set 1.0. @see NVM Command Set 1.1, figure 123 */
+/**
+ * CNS 16h; ND is 0's based. Only 16 descriptors before NVM Command Set 1.0.
+ * @see NVM Command Set 1.1, figure 123
+ */
 export const NamespaceGranularityListLayout = {
   name: 'Namespace Granularity List',
   size: 4096,

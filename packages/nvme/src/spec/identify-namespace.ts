@@ -16,8 +16,8 @@ export const LbaFormatLayout = {
 } as const
 
 /**
- * Identify Namespace of the NVM command set, CNS 00h; sizes are in logical blocks. NLBAF, the atomic and
- * preferred sizes and MSRC are 0's based.
+ * Identify Namespace of the NVM command set, CNS 00h; sizes are in logical blocks. NLBAF, the
+ * atomic and preferred sizes and MSRC are 0's based.
  * @see NVM Command Set 1.1, figure 114
  */
 export const IdNsLayout = {
@@ -233,7 +233,10 @@ export const PicLayout = {
   },
 } as const
 
-/** STMLA says how finely the mask of the storage tag can be chosen. @see NVM Command Set 1.1, figure 118 */
+/**
+ * STMLA says how finely the mask of the storage tag can be chosen.
+ * @see NVM Command Set 1.1, figure 118
+ */
 export const PifaLayout = {
   name: 'PIFA',
   size: 1,

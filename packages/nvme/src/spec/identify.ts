@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-/** Byte offsets in the Identify Controller data structure. @see NVMe Base 2.1, figure 313 */
+/** Byte offsets in the Identify Controller data structure. @see NVMe Base 2.1, figure 312 */
 export const IdCtrl = {
   VID: 0,
   SSVID: 2,
@@ -65,10 +65,10 @@ export const MN_BYTES = 40
 export const FR_BYTES = 8
 export const SUBNQN_BYTES = 256
 
-/** SGL support: bits 1:0, 1 means without alignment or granularity demands. @see NVMe Base 2.1, figure 313, SGLS */
+/** SGLS bits 1:0, any alignment. @see NVMe Base 2.1, figure 312 */
 export const SGLS_SUPPORTED = 1
 
-/** Byte offsets in the NVM command set's Identify Namespace data structure. @see NVM Command Set 1.1, figure 114 */
+/** Byte offsets in Identify Namespace. @see NVM Command Set 1.1, figure 114 */
 export const IdNs = {
   NSZE: 0,
   NCAP: 8,
@@ -103,7 +103,10 @@ export const IdNs = {
   LBAF0: 128,
 } as const
 
-/** Byte offsets in the I/O Command Set Independent Identify Namespace data structure. @see NVMe Base 2.1, 5.1.13.2.8 */
+/**
+ * Byte offsets in the I/O Command Set Independent Identify Namespace data structure.
+ * @see NVMe Base 2.1, figure 319
+ */
 export const IdNsIndependent = {
   NSFEAT: 0,
   NMIC: 1,

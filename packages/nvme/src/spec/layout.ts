@@ -33,13 +33,19 @@ export interface BigField {
   readonly big: number
 }
 
-/** So many bytes as they are: identifiers whose first byte is the most significant, reserved for others. */
+/**
+ * So many bytes as they are: identifiers whose first byte is the most significant, reserved for
+ * others.
+ */
 export interface BytesField {
   readonly at: number
   readonly bytes: number
 }
 
-/** ASCII in so many bytes, padded with spaces. @see NVMe Base 2.1, 1.4.2 (conventions for strings) */
+/**
+ * ASCII in so many bytes, padded with spaces.
+ * @see NVMe Base 2.1, 1.4.2 (conventions for strings)
+ */
 export interface AsciiField {
   readonly at: number
   readonly ascii: number
@@ -74,7 +80,9 @@ export type Field =
   | NumbersField
   | StructsField
 
-/** A structure: its name in the specification, its size in bytes, its fields by their short names. */
+/**
+ * A structure: its name in the specification, its size in bytes, its fields by their short names.
+ */
 export interface Layout {
   readonly name: string
   readonly size: number
@@ -124,11 +132,11 @@ export function readField(view: DataView, field: Field, base = 0): unknown {
 }
 
 /**
- * Writes one field and no bit of another. A list that is shorter than the field leaves the rest as it
- * is; text is padded.
+ * Writes one field and no bit of another. A list that is shorter than the field leaves the rest as
+ * it is; text is padded.
  * @param name what the error calls the field
- * @throws KernelError EINVAL with the field's name, the value and the bound. Nothing is changed then,
- * except that the structures of a list before the one that does not fit are written.
+ * @throws KernelError EINVAL with the field's name, the value and the bound. Nothing is changed
+ * then, except that the structures of a list before the one that does not fit are written.
  */
 export function writeField<F extends Field>(
   view: DataView,

@@ -24,8 +24,8 @@ export const SupportedLogsLayout = {
 } as const
 
 /**
- * Log 01h. PELBY and PELBI: first byte and bit of the parameter that was wrong. CSI and OPC are valid
- * when LPVER is 1.
+ * Log 01h. PELBY and PELBI: first byte and bit of the parameter that was wrong. CSI and OPC are
+ * valid when LPVER is 1.
  * @see NVMe Base 2.1, figure 205
  */
 export const ErrorLogEntryLayout = {
@@ -225,18 +225,22 @@ export const LbaStatusListLayout = {
   size: 8,
   fields: {
     NLSD: { at: 0, bits: 32 },
-    CMPC: { at: 4, bits: 3 },
+    CMPC: { at: 4, bits: 8 },
   },
 } as const
 
-/** @see NVM Command Set 1.1, 4.2.1 */
+/**
+ * NLB is 0's based. LBARS 0: may be unreadable, 1: is, 2: some are allocated, 3: made unreadable by
+ * a Write Uncorrectable.
+ * @see NVM Command Set 1.1, figure 132
+ */
 export const LbaStatusDescriptorLayout = {
   name: 'LBA Status Descriptor',
   size: 16,
   fields: {
     DSLBA: { at: 0, big: 64 },
     NLB: { at: 8, bits: 32 },
-    STATUS: { at: 13, bits: 8 },
+    LBARS: { at: 13, bits: 3 },
   },
 } as const
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-/** Byte offsets in an Error Information log entry; the newest entry is first. @see NVMe Base 2.1, 5.1.12.1.2 */
+/**
+ * Byte offsets in an Error Information log entry; the newest entry is first.
+ * @see NVMe Base 2.1, 5.1.12.1.2
+ */
 export const ErrorLogEntry = {
   ERROR_COUNT: 0,
   SQID: 8,
@@ -48,7 +51,10 @@ export const FirmwareLog = { AFI: 0, FRS1: 8 } as const
 
 export const FIRMWARE_LOG_BYTES = 512
 
-/** Supported Log Pages: a dword for each identifier, bit 0 says that it is there. @see NVMe Base 2.1, 5.1.12.1.1 */
+/**
+ * Supported Log Pages: a dword for each identifier, bit 0 says that it is there.
+ * @see NVMe Base 2.1, 5.1.12.1.1
+ */
 export const SUPPORTED_LOGS_BYTES = 1024
 
 /** Asynchronous event types. @see NVMe Base 2.1, figure 147 */
@@ -81,7 +87,9 @@ export const AsyncSmartInfo = {
 
 /** Information of the events of type NOTICE. @see NVMe Base 2.1, figure 151 */
 export const AsyncNoticeInfo = {
-  /** Namespace Attribute Changed before NVMe Base 2.1, and in Linux (NVME_AER_NOTICE_NS_CHANGED). */
+  /**
+   * Namespace Attribute Changed before NVMe Base 2.1, and in Linux (NVME_AER_NOTICE_NS_CHANGED).
+   */
   ATTACHED_NAMESPACE_CHANGED: 0x00,
   FIRMWARE_ACTIVATION_STARTING: 0x01,
   TELEMETRY_LOG_CHANGED: 0x02,

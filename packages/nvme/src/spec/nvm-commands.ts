@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// What the commands of the NVM command set say in their own dwords. NLB, NR and the like are 0's based. The
-// tags of protection information (LBTU, LBTL, LBAT, LBATM; with E what is expected) are described, not used.
+// What the commands of the NVM command set say in their own dwords. NLB, NR and the like are 0's
+// based. The tags of protection information (LBTU, LBTL, LBAT, LBATM; with E what is expected) are
+// described, not used.
 
 /** @see NVM Command Set 1.1, figures 51 to 57 */
 export const ReadCommandLayout = {
@@ -158,7 +159,10 @@ export const AccessAttributesLayout = {
   },
 } as const
 
-/** Dword 13 when CETYPE is not 0; DSPEC is not for Read. @see NVM Command Set 1.1, figure 55 */
+/**
+ * Dword 13 when CETYPE is not 0; DSPEC is not for Read.
+ * @see NVM Command Set 1.1, figures 55 and 72
+ */
 export const ExtendedIoCommandLayout = {
   name: 'Read or Write with a command extension command',
   size: 64,

@@ -54,7 +54,10 @@ export const AdminOpcode = {
   MEMORY_RANGE_SET_MANAGEMENT: 0x89,
 } as const
 
-/** The NVM command set, with the commands that all command sets have. @see NVM Command Set 1.1, 3.1 */
+/**
+ * The NVM command set, with the commands that all command sets have.
+ * @see NVM Command Set 1.1, 3.1
+ */
 export const NvmOpcode = {
   FLUSH: 0x00,
   WRITE: 0x01,

@@ -90,7 +90,10 @@ export const Csts = {
 /** Write this to NSSR for a reset of the subsystem: "NVMe". @see NVMe Base 2.1, figure 43 */
 export const NSSR_RESET = 0x4e56_4d65
 
-/** Write one of these to NSSD for a shutdown of the subsystem: "Norm", "Abrt". @see NVMe Base 2.1, figure 56 */
+/**
+ * Write one of these to NSSD for a shutdown of the subsystem: "Norm", "Abrt".
+ * @see NVMe Base 2.1, figure 56
+ */
 export const NssdShutdown = { NORMAL: 0x4e6f_726d, ABRUPT: 0x4162_7274 } as const
 
 /** Shutdown status values of CSTS.SHST. */

@@ -36,7 +36,10 @@ export const SglBitBucketLayout = {
   },
 } as const
 
-/** The next segment, and (with the other type) the last one. @see NVMe Base 2.1, figures 119 and 120 */
+/**
+ * The next segment, and (with the other type) the last one.
+ * @see NVMe Base 2.1, figures 119 and 120
+ */
 export const SglSegmentLayout = {
   name: 'SGL Segment descriptor',
   size: 16,

@@ -3,7 +3,7 @@
 
 import { getUint64, setUint64 } from './entries.ts'
 
-/** Descriptor types, bits 7:4 of the last byte. @see NVMe Base 2.1, 4.3.2 (figure 124) */
+/** Descriptor types, bits 7:4 of the last byte. @see NVMe Base 2.1, figure 115 */
 export const SglType = {
   DATA_BLOCK: 0x0,
   BIT_BUCKET: 0x1,
@@ -16,7 +16,7 @@ export const SglType = {
 /** Sub types, bits 3:0 of the last byte. */
 export const SglSubType = { ADDRESS: 0x0, OFFSET: 0x1, TRANSPORT: 0xa } as const
 
-/** Bits of SGLS in Identify Controller. @see NVMe Base 2.1, figure 313, SGLS */
+/** Bits of SGLS in Identify Controller. @see NVMe Base 2.1, figure 312, SGLS */
 export const Sgls = {
   /** 1: supported at any alignment; 2: in dwords. */
   SUPPORT_MASK: 3,
@@ -65,7 +65,10 @@ export function sglSubType(view: DataView, offset: number): number {
 const KEY = 11
 const KEYED_LENGTH_MASK = 0xff_ffff
 
-/** Writes a keyed data block: `length` is below 2^24. @see NVMe Base 2.1, 4.3.2 (Keyed SGL Data Block descriptor) */
+/**
+ * Writes a keyed data block: `length` is below 2^24.
+ * @see NVMe Base 2.1, 4.3.2 (Keyed SGL Data Block descriptor)
+ */
 export function writeKeyedSglDescriptor(
   view: DataView,
   offset: number,

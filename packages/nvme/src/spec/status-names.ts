@@ -5,7 +5,10 @@
 
 import { STATUS_CODE_MASK } from './status.ts'
 
-/** Status values of Fabrics commands: the same numbers mean something else for I/O commands. @see NVMe Base 2.1, 4.2.3 */
+/**
+ * Status values of Fabrics commands: the same numbers mean something else for I/O commands.
+ * @see NVMe Base 2.1, 4.2.3
+ */
 export const FabricsStatus = {
   /** NVME_SC_CONNECT_FORMAT in Linux. */
   INCOMPATIBLE_FORMAT: 0x180,

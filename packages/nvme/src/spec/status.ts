@@ -230,7 +230,10 @@ export const STATUS_CRD_MASK = 0x1800
 /** Status type and code without the flags. */
 export const STATUS_CODE_MASK = 0x7ff
 
-/** The status field of a completion: bit 0 is the phase, the status above it. @see NVMe Base 2.1, figure 99 */
+/**
+ * The status field of a completion: bit 0 is the phase, the status above it.
+ * @see NVMe Base 2.1, figure 100
+ */
 export function statusField(status: number, phase: number): number {
   return ((status << 1) | phase) & 0xffff
 }

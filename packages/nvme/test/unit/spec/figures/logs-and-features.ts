@@ -244,10 +244,10 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
       RSLBA 7:0, RNLB 11:8`,
   },
   LbaStatusDescriptorLayout: {
-    source: 'NVM Command Set 1.1, 4.2.1',
+    source: 'NVM Command Set 1.1, figure 132',
     size: 16,
     fields: `
-      DSLBA 7:0, NLB 11:8, STATUS 13`,
+      DSLBA 7:0, NLB 11:8, LBARS 13[2:0]`,
   },
   LbaStatusElementLayout: {
     source: 'NVM Command Set 1.1, figure 110',
@@ -259,7 +259,7 @@ export const logsAndFeatures: { readonly [layout: string]: Figure } = {
     source: 'NVM Command Set 1.1, figure 131',
     size: 8,
     fields: `
-      NLSD [31:0], CMPC [34:32]`,
+      NLSD [31:0], CMPC [39:32]`,
   },
   LbaStatusLogLayout: {
     source: 'NVM Command Set 1.1, figure 109',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// The specification's figures in its own notation, to be read next to it: a layout cannot be changed
+// The specification's figures in its own notation, to be read next to it: no layout can be changed
 // without its figure. Figure numbers are those of NVMe Base 2.1; revision 2.2 has one more before
 // figure 114.
 
