@@ -3,11 +3,14 @@
 
 import { FUSE_MASK, PSDT_SHIFT, Psdt, SqeOffset, STATUS_DNR, Status } from '../spec/index.ts'
 
-/** What no queue takes: fused commands; and over PCIe admin commands have no SGLs. @see NVMe Base 2.1, 4.1 (FUSE, PSDT) */
+/** Whether an entry is the half of a pair. */
+export function isFused(view: DataView, at: number): boolean {
+  return (view.getUint8(at + SqeOffset.FLAGS) & FUSE_MASK) !== 0
+}
+
+/** Over PCIe admin commands have no SGLs. @see NVMe Base 2.1, figure 91 (PSDT) */
 export function refused(sqid: number, view: DataView, at: number): number {
-  const flags = view.getUint8(at + SqeOffset.FLAGS)
-  if (flags === 0) return Status.SUCCESS
-  const fused = (flags & FUSE_MASK) !== 0
-  const adminSgl = sqid === 0 && flags >>> PSDT_SHIFT !== Psdt.PRP
-  return fused || adminSgl ? Status.INVALID_FIELD | STATUS_DNR : Status.SUCCESS
+  if (sqid > 0) return Status.SUCCESS
+  const psdt = view.getUint8(at + SqeOffset.FLAGS) >>> PSDT_SHIFT
+  return psdt === Psdt.PRP ? Status.SUCCESS : Status.INVALID_FIELD | STATUS_DNR
 }

@@ -21,6 +21,12 @@ export const PENDING = -1
 
 export const INVALID_FIELD: number = Status.INVALID_FIELD | STATUS_DNR
 export const INVALID_NAMESPACE: number = Status.INVALID_NAMESPACE | STATUS_DNR
+/** The refusal of a command whose field at this byte (and bit) of its entry is wrong: the error log says which. */
+export function invalidField(slot: CommandSlot, byte: number, bit = 0): number {
+  slot.errorAt = byte | (bit << 8)
+  return INVALID_FIELD
+}
+
 export const INVALID_OPCODE: number = Status.INVALID_OPCODE | STATUS_DNR
 
 /** Handlers by opcode. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import { ERROR_LOG_NONE } from '../spec/index.ts'
 import { type DmaGate, type StoreCompletion, StoreIo } from './contracts.ts'
 import type { CommandFault } from './fault-hooks.ts'
 import type { SubmissionQueue } from './transport/queues.ts'
@@ -12,6 +13,8 @@ export interface CommandStep {
    * with which the command has ended.
    */
   storeDone(slot: CommandSlot, status: number): number
+  /** The command is not heard of again: a reset took it from its store, or from where it waited. */
+  dropped?(): void
 }
 
 /** A command between fetch and completion. Made with the controller and used again. */
@@ -22,6 +25,12 @@ export class CommandSlot {
   opcode = 0
   /** What comes after the I/O that is at the store; null: the command ends with it. */
   step: CommandStep | null = null
+  /** Who keeps it while it waits for its turn; it is then at no store. */
+  parked: CommandStep | null = null
+  /** A flush follows the write. */
+  fua = false
+  /** Which field of the entry is wrong, for the error log: its byte, and from bit 8 on its bit; ERROR_LOG_NONE where none is. */
+  errorAt: number = ERROR_LOG_NONE
   /** DW0 of the completion. */
   result = 0
   status = 0
@@ -61,6 +70,9 @@ export class SlotPool {
     this.#free = slot.next
     slot.next = null
     slot.step = null
+    slot.parked = null
+    slot.fua = false
+    slot.errorAt = ERROR_LOG_NONE
     slot.result = 0
     slot.status = 0
     slot.io.count = 0

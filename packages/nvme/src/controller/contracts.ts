@@ -17,7 +17,11 @@ export interface InterruptSink {
   lower(vector: number): void
 }
 
-export const StoreOp = { READ: 0, WRITE: 1, FLUSH: 2 } as const
+/**
+ * WRITE_ZEROES: the bytes read as zeros from then on, whatever becomes of the space. DEALLOCATE: they are not needed any more, and read as zeros too; the space is
+ * given back where that can be done. Neither has data.
+ */
+export const StoreOp = { READ: 0, WRITE: 1, FLUSH: 2, WRITE_ZEROES: 3, DEALLOCATE: 4 } as const
 export type StoreOp = (typeof StoreOp)[keyof typeof StoreOp]
 
 /** Told once about the end of each I/O that a store was given. */
@@ -86,6 +90,11 @@ export interface NamespaceStore {
   readonly sizeBytes: number
   /** Why the last I/O failed, where the store knows more than a status; null otherwise. */
   readonly lastError: KernelError | null
+  /**
+   * Whether it does such I/Os; left out, READ, WRITE and FLUSH. Without WRITE_ZEROES the controller writes zeros; without DEALLOCATE blocks that are
+   * deallocated stay as they are.
+   */
+  supports?(op: StoreOp): boolean
   /** Starts an I/O inside the store. It ends by `io.completion.storeDone`, possibly before this returns. Atomic. */
   submit(io: StoreIo): void
   /** Returns when nothing is in flight and what it held is given back. Idempotent. */

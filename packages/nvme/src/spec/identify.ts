@@ -49,6 +49,8 @@ export const IdCtrl = {
   ICSVSCC: 530,
   NWPC: 531,
   ACWU: 532,
+  /** OCFS before NVMe Base 2.1. */
+  CDFS: 534,
   SGLS: 536,
   MNAN: 540,
   SUBNQN: 768,

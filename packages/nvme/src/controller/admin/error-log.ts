@@ -23,8 +23,15 @@ export class ErrorLog {
     return this.#count
   }
 
-  /** `sqid` and `cid` are ERROR_LOG_NONE for an error that no command made. */
-  add(sqid: number, cid: number, status: number, nsid: number, lba: number): void {
+  /** `sqid` and `cid` are ERROR_LOG_NONE for an error that no command made; `location` says which byte and bit of its entry is wrong. */
+  add(
+    sqid: number,
+    cid: number,
+    status: number,
+    nsid: number,
+    lba: number,
+    location: number = ERROR_LOG_NONE,
+  ): void {
     const at = (this.#count % ERROR_LOG_ENTRIES) * ERROR_LOG_ENTRY_BYTES
     this.#count++
     const view = this.#view
@@ -32,7 +39,7 @@ export class ErrorLog {
     view.setUint16(at + ErrorLogEntry.SQID, sqid, true)
     view.setUint16(at + ErrorLogEntry.CID, cid, true)
     view.setUint16(at + ErrorLogEntry.STATUS, (status << 1) & 0xffff, true)
-    view.setUint16(at + ErrorLogEntry.PARAMETER_LOCATION, ERROR_LOG_NONE, true)
+    view.setUint16(at + ErrorLogEntry.PARAMETER_LOCATION, location, true)
     setUint64(view, at + ErrorLogEntry.LBA, lba)
     view.setUint32(at + ErrorLogEntry.NSID, nsid, true)
   }

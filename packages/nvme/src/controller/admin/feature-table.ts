@@ -16,6 +16,8 @@ export class FeatureTable {
   readonly #current: Map<number, number>
   /** Volatile Write Cache, as every write needs it: false when a write has to be on the medium before it ends. */
   writeCache = true
+  /** Formats of Copy that the host has said it knows, besides those that need no such word. @see NVMe Base 2.1, 5.1.25.1.14 (CDFE) */
+  readonly copyFormats: Set<number> = new Set()
 
   constructor(queuePairs: number) {
     const zeroBased = queuePairs - 1

@@ -19,6 +19,9 @@ import {
   VERSION_2_1,
 } from '../../spec/index.ts'
 
+import { COPY_LIMITS, FUSED_BLOCKS_MAX } from '../io/io-limits.ts'
+import type { Namespace } from '../io/namespace.ts'
+import { NAMESPACES_MAX } from '../namespaces-max.ts'
 import { ERROR_LOG_ENTRIES } from './error-log.ts'
 
 export interface ControllerIdentity {
@@ -33,8 +36,13 @@ export interface ControllerIdentity {
   readonly aborts: number
 }
 
-/** Highest namespace identifier that can be valid. */
-export const NAMESPACES_MAX = 256
+/** ONCS: Compare, Write Uncorrectable, Dataset Management, Write Zeroes, Verify, Copy. */
+const OPTIONAL_COMMANDS = 0b1_1000_1111
+const FUSED_COMPARE_AND_WRITE = 1
+/** Formats 0h and 2h. */
+const COPY_FORMATS = 0b101
+/** DLFEAT: deallocated blocks read as zeros; Write Zeroes deallocates when asked to. */
+const DEALLOCATED_READ_ZERO = 0b1001
 
 const KELVIN_WARNING = 343
 const KELVIN_CRITICAL = 353
@@ -59,20 +67,31 @@ export function identifyController(identity: ControllerIdentity): Uint8Array {
   view.setUint8(IdCtrl.SQES, (SQES << 4) | SQES)
   view.setUint8(IdCtrl.CQES, (CQES << 4) | CQES)
   view.setUint32(IdCtrl.NN, NAMESPACES_MAX, true)
-  // A volatile write cache is present; a Flush of all namespaces at once is not supported.
-  view.setUint8(IdCtrl.VWC, 1 | (2 << 1))
+  view.setUint16(IdCtrl.ONCS, OPTIONAL_COMMANDS, true)
+  view.setUint16(IdCtrl.FUSES, FUSED_COMPARE_AND_WRITE, true)
+  // A volatile write cache is present; a Flush of all namespaces at once is supported.
+  view.setUint8(IdCtrl.VWC, 1 | (3 << 1))
+  view.setUint16(IdCtrl.ACWU, FUSED_BLOCKS_MAX - 1, true)
+  view.setUint16(IdCtrl.CDFS, COPY_FORMATS, true)
   view.setUint32(IdCtrl.SGLS, identity.sgl ? SGLS_SUPPORTED : 0, true)
   putText(bytes, IdCtrl.SUBNQN, identity.subsystemNqn)
   return bytes
 }
 
 /** @see NVM Command Set 1.1, figure 114 */
-export function identifyNamespace(blocks: number, blockShift: number, nsid: number): Uint8Array {
+export function identifyNamespace(
+  { blocks, blockShift, deallocates }: Namespace,
+  nsid: number,
+): Uint8Array {
   const bytes = new Uint8Array(IDENTIFY_BYTES)
   const view = new DataView(bytes.buffer)
   setUint64(view, IdNs.NSZE, blocks)
   setUint64(view, IdNs.NCAP, blocks)
   setUint64(view, IdNs.NUSE, blocks)
+  if (deallocates) view.setUint8(IdNs.DLFEAT, DEALLOCATED_READ_ZERO)
+  view.setUint16(IdNs.MSSRL, COPY_LIMITS.rangeBlocks, true)
+  view.setUint32(IdNs.MCL, COPY_LIMITS.blocks, true)
+  view.setUint8(IdNs.MSRC, COPY_LIMITS.ranges - 1)
   view.setUint8(IdNs.EUI64 + 7, nsid & 0xff)
   view.setUint8(IdNs.EUI64, 0x02)
   view.setUint8(IdNs.LBAF0 + 2, blockShift)

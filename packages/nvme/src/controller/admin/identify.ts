@@ -4,6 +4,7 @@
 import { Cns, CSI_NVM, IDENTIFY_BYTES, NSID_BROADCAST, SqeOffset } from '../../spec/index.ts'
 import { INVALID_FIELD, INVALID_NAMESPACE } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
+import { NAMESPACES_MAX } from '../namespaces-max.ts'
 import type { Controller } from '../nvme-controller.ts'
 import { sendData } from '../send-data.ts'
 import {
@@ -12,7 +13,6 @@ import {
   identifyDescriptors,
   identifyIndependent,
   identifyNamespace,
-  NAMESPACES_MAX,
 } from './identify-data.ts'
 
 /** @see NVMe Base 2.1, 5.1.13 */
@@ -70,5 +70,5 @@ function identifyOneNamespace(
   const namespace = controller.namespaces.get(nsid)
   if (namespace === undefined || cns === Cns.CSI_NAMESPACE) return new Uint8Array(IDENTIFY_BYTES)
   if (cns === Cns.CSI_INDEPENDENT_NAMESPACE) return identifyIndependent()
-  return identifyNamespace(namespace.blocks, namespace.blockShift, nsid)
+  return identifyNamespace(namespace, nsid)
 }

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { SqeOffset, Status } from '../../spec/index.ts'
-import { INVALID_NAMESPACE, PENDING } from '../command-handler.ts'
-import type { CommandSlot, CommandStep } from '../command-slot.ts'
+import { NSID_BROADCAST, SqeOffset, Status } from '../../spec/index.ts'
+import { PENDING } from '../command-handler.ts'
+import type { CommandSlot } from '../command-slot.ts'
 import { StoreOp } from '../contracts.ts'
 import type { Controller } from '../nvme-controller.ts'
-import type { Namespace } from './namespace.ts'
+import { LongCommand } from './long-command.ts'
+import { type Namespace, namespaceOf } from './namespace.ts'
 
-/** @see NVM Command Set 1.1, 3.3.2; NVMe Base 2.1, 7.2 */
+/** Of one namespace, or of all: VWC says that it can be asked for. @see NVMe Base 2.1, 7.2 */
 export function flush(
   controller: Controller,
   slot: CommandSlot,
   view: DataView,
   at: number,
 ): number {
-  const nsid = view.getUint32(at + SqeOffset.NSID, true)
-  const namespace = controller.namespaces.get(nsid)
-  if (namespace === undefined) return INVALID_NAMESPACE
-  slot.nsid = nsid
+  if (view.getUint32(at + SqeOffset.NSID, true) === NSID_BROADCAST) {
+    return new FlushAll(controller, slot).run()
+  }
+  const namespace = namespaceOf(controller, slot, view, at)
+  if (typeof namespace === 'number') return namespace
   const { io } = slot
   io.offsetBytes = 0
   io.lengthBytes = 0
@@ -27,19 +29,30 @@ export function flush(
   return PENDING
 }
 
-/** Write through: what was written is on the medium before the command ends. */
-export class FlushAfterWrite implements CommandStep {
+class FlushAll extends LongCommand {
+  protected readonly needsScratch = false
   readonly #namespaces: ReadonlyMap<number, Namespace>
+  readonly #left: number[]
 
-  constructor(namespaces: ReadonlyMap<number, Namespace>) {
-    this.#namespaces = namespaces
+  constructor(controller: Controller, slot: CommandSlot) {
+    super(controller.io, slot)
+    this.#namespaces = controller.namespaces
+    this.#left = [...controller.namespaces.keys()]
   }
 
-  storeDone(slot: CommandSlot, status: number): number {
-    const namespace = this.#namespaces.get(slot.nsid)
-    if (status !== Status.SUCCESS || namespace === undefined) return status
-    slot.io.op = StoreOp.FLUSH
-    namespace.store.submit(slot.io)
-    return PENDING
+  protected next(): Namespace | number {
+    for (let nsid = this.#left.shift(); nsid !== undefined; nsid = this.#left.shift()) {
+      const namespace = this.#namespaces.get(nsid)
+      // Taken away meanwhile.
+      if (namespace === undefined) continue
+      this.slot.nsid = nsid
+      this.sized(StoreOp.FLUSH, 0, 0)
+      return namespace
+    }
+    return Status.SUCCESS
+  }
+
+  protected pieceDone(): number {
+    return Status.SUCCESS
   }
 }

@@ -73,9 +73,14 @@ class RamStore implements MemoryStore {
     )
   }
 
+  supports(): boolean {
+    return true
+  }
+
   submit(io: StoreIo): void {
     assert(!this.#closed, 'I/O on a memory store that was closed')
-    if (io.op !== StoreOp.FLUSH) this.#transfer(io)
+    if (io.op === StoreOp.READ || io.op === StoreOp.WRITE) this.#transfer(io)
+    else if (io.op !== StoreOp.FLUSH) this.#zero(io.offsetBytes, io.lengthBytes)
     io.completion.storeDone(io, Status.SUCCESS)
   }
 
@@ -94,6 +99,20 @@ class RamStore implements MemoryStore {
       const length = io.lengths[i] ?? 0
       this.#copy(io.op === StoreOp.WRITE, at, side, offset, length)
       at += length
+    }
+  }
+
+  #zero(offsetBytes: number, lengthBytes: number): void {
+    for (let done = 0; done < lengthBytes; ) {
+      const at = offsetBytes + done
+      const index = Math.floor(at / this.#chunkBytes)
+      const chunk = this.#chunks[index]
+      assert(chunk !== undefined, 'I/O past the end of a memory store')
+      const within = at - index * this.#chunkBytes
+      const part = Math.min(lengthBytes - done, chunk.lengthBytes - within)
+      const start = chunk.offset + within
+      chunk.region.bytes.fill(0, start, start + part)
+      done += part
     }
   }
 

@@ -113,6 +113,10 @@ class Store implements SimulatedStore {
     return true
   }
 
+  supports(): boolean {
+    return true
+  }
+
   submit(io: StoreIo): void {
     assert(!this.#closed, 'I/O on a simulated store that was closed')
     this.#inFlight++
@@ -179,13 +183,24 @@ class Transfer {
     const io = this.#io
     // Cancelled after the step was queued.
     if (io === null || this.#store.parks(this, io, this.#doneBytes)) return
-    const status = io.op === StoreOp.FLUSH ? Status.SUCCESS : this.#move(io)
+    const status = this.#progress(io)
     if (status === Status.SUCCESS && io.op !== StoreOp.FLUSH && this.#doneBytes < io.lengthBytes) {
       this.#kernel.scheduler.queue(this.#step)
       return
     }
     this.#io = null
     this.#store.done(io, status)
+  }
+
+  #progress(io: StoreIo): number {
+    if (io.op === StoreOp.FLUSH) return Status.SUCCESS
+    if (io.op === StoreOp.READ || io.op === StoreOp.WRITE) return this.#move(io)
+    const part = Math.min(this.#store.stepBytes, io.lengthBytes - this.#doneBytes)
+    const position = io.offsetBytes + this.#doneBytes
+    if (position + part > this.#store.writableBytes) return this.#refuse(io, position)
+    this.#store.bytes.fill(0, position, position + part)
+    this.#doneBytes += part
+    return Status.SUCCESS
   }
 
   /** One step: up to `stepBytes`, over as many ranges as they are in. */

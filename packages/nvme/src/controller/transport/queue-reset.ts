@@ -4,8 +4,8 @@
 // How a controller lets go of its commands when it is reset, or goes away.
 
 import type { AsyncEvents } from '../admin/async-events.ts'
+import type { CommandRunner } from '../command-runner.ts'
 import type { SlotPool } from '../command-slot.ts'
-import type { HeldCommands } from '../held-commands.ts'
 import type { Namespace } from '../io/namespace.ts'
 import type { QueueTable } from './queue-table.ts'
 import type { CompletionQueue } from './queues.ts'
@@ -14,12 +14,12 @@ export interface QueueResetParts {
   readonly slots: SlotPool
   readonly queues: QueueTable
   readonly events: AsyncEvents
-  readonly held: HeldCommands
+  readonly runner: CommandRunner
   readonly namespaces: ReadonlyMap<number, Namespace>
 }
 
 /** Afterwards only commands that are at a store are left: they go on there, and their end is nobody's business. */
-export function forgetQueues({ slots, queues, events, held }: QueueResetParts): void {
+export function forgetQueues({ slots, queues, events, runner }: QueueResetParts): void {
   queues.forget()
   for (const slot of events.reset()) slots.give(slot)
   for (const slot of slots.slots) {
@@ -31,8 +31,17 @@ export function forgetQueues({ slots, queues, events, held }: QueueResetParts): 
     }
     dropBacklog(slots, sq.cq)
   }
+  runner.io.reset()
+  runner.fused.reset()
+  for (const slot of slots.slots) {
+    const { parked } = slot
+    if (parked === null) continue
+    slot.parked = null
+    parked.dropped?.()
+    slots.give(slot)
+  }
   // After the deletions, which are found by the commands that they wait for.
-  for (const slot of held.reset()) slots.give(slot)
+  for (const slot of runner.held.reset()) slots.give(slot)
 }
 
 /**
@@ -43,7 +52,9 @@ export function cutOff({ slots, namespaces }: QueueResetParts): void {
   for (const slot of slots.slots) {
     if (slot.sq === null) continue
     const store = namespaces.get(slot.nsid)?.cancellable ?? null
-    if (store?.cancel(slot.io)) slots.give(slot)
+    if (store?.cancel(slot.io) !== true) continue
+    slot.step?.dropped?.()
+    slots.give(slot)
   }
 }
 

@@ -349,7 +349,7 @@ describe('what is wrong with a data pointer gets the status that the specificati
       Status.DATA_TRANSFER_ERROR,
     ],
     ['PSDT 3', { flags: 3 << PSDT_SHIFT, write: () => {} }, Status.INVALID_FIELD],
-    ['FUSE', { flags: 1, write: () => {} }, Status.INVALID_FIELD],
+    ['half of a fused pair', { flags: 1, write: () => {} }, Status.FUSED_MISSING],
     [
       'a data block too short',
       sgl(descriptor(SglType.DATA_BLOCK, PAGE, 4095)),

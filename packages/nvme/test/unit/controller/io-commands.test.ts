@@ -10,10 +10,11 @@ const { READ, WRITE, FLUSH } = NvmOpcode
 
 describe('commands that a namespace cannot do', () => {
   it.each<[string, Command, number]>([
-    ['a namespace that is not there', { opcode: READ, nsid: 2 }, Status.INVALID_NAMESPACE],
+    ['a namespace that could be there', { opcode: READ, nsid: 2 }, Status.INVALID_FIELD],
+    ['a namespace beyond NN', { opcode: READ, nsid: 257 }, Status.INVALID_NAMESPACE],
     ['namespace 0', { opcode: WRITE, nsid: 0 }, Status.INVALID_NAMESPACE],
-    ['a flush of all namespaces', { opcode: FLUSH, nsid: 0xffff_ffff }, Status.INVALID_NAMESPACE],
-    ['Compare', { opcode: NvmOpcode.COMPARE, nsid: 1 }, Status.INVALID_OPCODE],
+    ['a read of all namespaces', { opcode: READ, nsid: 0xffff_ffff }, Status.INVALID_NAMESPACE],
+    ['a directive', { opcode: WRITE, nsid: 1, cdw12: 1 << 20 }, Status.INVALID_FIELD],
     ['an opcode that is not there', { opcode: 0x7f, nsid: 1 }, Status.INVALID_OPCODE],
     ['a block past the end', { opcode: READ, nsid: 1, cdw10: 2048 }, Status.LBA_OUT_OF_RANGE],
     [
