@@ -6,16 +6,14 @@
 
 import { assert, assertOnce, type Kernel, type Tracepoint } from '@iolayers/kernel'
 import { ERROR_LOG_NONE, getUint64, SqeOffset, Status } from '../spec/index.ts'
-import { adminCommands } from './admin/admin-commands.ts'
 import { isFused, refused } from './command-checks.ts'
-import { type CommandTable, INVALID_OPCODE, PENDING } from './command-handler.ts'
+import { INVALID_OPCODE, PENDING } from './command-handler.ts'
 import type { CommandSlot, SlotPool } from './command-slot.ts'
 import type { StoreCompletion, StoreIo } from './contracts.ts'
 import { countMoved } from './controller-counters.ts'
 import { type ControllerFaults, HoldAt } from './fault-hooks.ts'
 import { commandInfo, copyEntry, HeldCommands } from './held-commands.ts'
 import { type FusedHost, FusedPairs, type KeptCommand } from './io/fused.ts'
-import { ioCommands } from './io/io-commands.ts'
 import { IoEngine, type IoEngineHost } from './io/io-engine.ts'
 import type { Controller } from './nvme-controller.ts'
 import type { CompletionPoster } from './transport/completion-poster.ts'
@@ -38,8 +36,6 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
   readonly #controller: Controller
   readonly #faults: ControllerFaults | null
   readonly #trace: Tracepoint
-  readonly #adminCommands: CommandTable = adminCommands()
-  readonly #ioCommands: CommandTable = ioCommands()
 
   constructor(kernel: Kernel, controller: Controller, faults: ControllerFaults | null) {
     this.#controller = controller
@@ -130,17 +126,17 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
 
   #execute(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
     if ((this.fused.active || isFused(view, at)) && this.fused.take(sq, slot, view, at)) return
+    const controller = this.#controller
     let status = refused(sq.id, view, at)
     if (status === Status.SUCCESS) {
-      const run = (sq.id === 0 ? this.#adminCommands : this.#ioCommands)[slot.opcode]
-      status = run ? run(this.#controller, slot, view, at) : INVALID_OPCODE
+      const run = (sq.id === 0 ? controller.adminCommands : controller.ioCommands)[slot.opcode]
+      status = run ? run(controller, slot, view, at) : INVALID_OPCODE
     }
     if (status === PENDING) return
     if (status !== Status.SUCCESS) {
       const nsid = view.getUint32(at + SqeOffset.NSID, true)
       const lba = sq.id === 0 ? 0 : getUint64(view, at + SqeOffset.CDW10)
-      const { errorLog } = this.#controller
-      errorLog.add(sq.id, slot.commandId, status, nsid, lba, slot.errorAt)
+      controller.errorLog.add(sq.id, slot.commandId, status, nsid, lba, slot.errorAt)
     }
     this.#kept(slot, status)
   }

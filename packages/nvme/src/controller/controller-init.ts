@@ -4,11 +4,14 @@
 import { KernelError } from '@iolayers/kernel'
 import { ASYNC_EVENTS_MAX } from './admin/async-events.ts'
 import type { ControllerIdentity } from './admin/identify-data.ts'
+import type { NamespaceCapacity } from './admin/namespace-table.ts'
 import type { InterruptSink, NamespaceInit, NvmeControllerStats, RegisterBar } from './contracts.ts'
 
 /** CC.MPS as bytes before the host says otherwise. */
 export const PAGE_BYTES = 4096
 const ABORTS = 4
+/** The only one of its subsystem. */
+export const CONTROLLER_ID = 1
 
 export interface NvmeControllerInit {
   /** Whether SGLs are supported; true by default. */
@@ -20,6 +23,8 @@ export interface NvmeControllerInit {
   /** Entries of a queue; 1024 by default, 2 to 65536. */
   readonly maxQueueEntries?: number
   readonly serialNumber?: string
+  /** Where namespaces that a host creates get their blocks from. Left out, no host can create any. */
+  readonly capacity?: NamespaceCapacity
 }
 
 /** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */
@@ -31,6 +36,10 @@ export interface NvmeController {
   connectInterrupts(sink: InterruptSink): void
   /** The store stays the caller's. Throws EEXIST, EINVAL. */
   addNamespace(nsid: number, init: NamespaceInit): void
+  /** The host hears of it. Commands that are at the store end. Throws ENOENT. */
+  removeNamespace(nsid: number): void
+  /** Another store takes the place of the one that there is, as that of one that grew. The host hears of it. Throws ENOENT, EINVAL. */
+  replaceNamespace(nsid: number, init: NamespaceInit): void
   /** Stops at once: no command is fetched or completed any more. Idempotent. */
   destroy(): void
 }
@@ -68,6 +77,8 @@ export function controllerSettings(init: NvmeControllerInit): {
     sgl: init.sgl ?? true,
     asyncEvents: ASYNC_EVENTS_MAX,
     aborts: ABORTS,
+    controllerId: CONTROLLER_ID,
+    totalBytes: init.capacity?.totalBytes ?? 0,
   }
   return { pairs, queueEntriesMax, transferBytesMax, identity }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+export type { NamespaceCapacity } from './admin/namespace-table.ts'
 export {
   type CancellableStore,
   type DmaGate,

@@ -9,13 +9,17 @@
 //                              +--bad queues or a fault on the bus--> fatal (CSTS.CFS)
 
 import type { BusMaster } from '@iolayers/dma-mapping'
-import { DeferredCall, type Kernel, KernelError } from '@iolayers/kernel'
-import { AdminOpcode, STATUS_DNR, Status } from '../spec/index.ts'
+import { DeferredCall, type Kernel } from '@iolayers/kernel'
+import { AdminOpcode, ERROR_LOG_NONE, FeatureId, STATUS_DNR, Status } from '../spec/index.ts'
+import { adminCommands } from './admin/admin-commands.ts'
 import { ASYNC_EVENTS_MAX, AsyncEvents } from './admin/async-events.ts'
 import { ErrorLog } from './admin/error-log.ts'
 import { FeatureTable } from './admin/feature-table.ts'
 import type { ControllerIdentity } from './admin/identify-data.ts'
-import { PENDING } from './command-handler.ts'
+import { KeepAlive } from './admin/keep-alive.ts'
+import { NamespaceTable } from './admin/namespace-table.ts'
+import { Timestamp } from './admin/timestamp.ts'
+import { type CommandTable, PENDING } from './command-handler.ts'
 import { CommandRunner } from './command-runner.ts'
 import { type CommandSlot, type CommandStep, SlotPool } from './command-slot.ts'
 import type { InterruptSink, NamespaceInit } from './contracts.ts'
@@ -25,13 +29,12 @@ import {
   type NvmeController,
   type NvmeControllerInit,
   PAGE_BYTES,
-  within,
 } from './controller-init.ts'
 import type { ControllerFaults, FaultTarget } from './fault-hooks.ts'
+import { ioCommands } from './io/io-commands.ts'
 import type { IoEngine } from './io/io-engine.ts'
-import { makeNamespace, type Namespace } from './io/namespace.ts'
+import type { Namespace } from './io/namespace.ts'
 import { WriteEnd } from './io/read-write.ts'
-import { NAMESPACES_MAX } from './namespaces-max.ts'
 import { BusGate } from './transport/bus-gate.ts'
 import { CompletionPoster } from './transport/completion-poster.ts'
 import { DataPointer } from './transport/data-pointer.ts'
@@ -57,10 +60,14 @@ export function createNvmeController(
 
 export class Controller implements NvmeController, FaultTarget {
   readonly bar: ControllerRegisters
-  readonly namespaces: Map<number, Namespace> = new Map()
+  readonly table: NamespaceTable
+  /** Those that take commands. */
+  readonly namespaces: ReadonlyMap<number, Namespace>
   readonly features: FeatureTable
+  readonly keepAlive: KeepAlive
+  readonly timestamp: Timestamp
   readonly errorLog: ErrorLog = new ErrorLog()
-  readonly events: AsyncEvents = new AsyncEvents()
+  readonly events: AsyncEvents
   readonly dataPointer: DataPointer
   readonly identity: ControllerIdentity
   readonly queues: QueueTable
@@ -68,7 +75,9 @@ export class Controller implements NvmeController, FaultTarget {
   readonly vectors: number
   readonly transferBytesMax: number
   readonly stats: ControllerCounters = newCounters()
-  readonly writeEnd: CommandStep = new WriteEnd(this.namespaces)
+  readonly writeEnd: CommandStep
+  readonly adminCommands: CommandTable
+  readonly ioCommands: CommandTable = ioCommands()
   /** Runs what takes more than one I/O. */
   readonly io: IoEngine
   pageBytes: number = PAGE_BYTES
@@ -95,7 +104,15 @@ export class Controller implements NvmeController, FaultTarget {
     this.transferBytesMax = transferBytesMax
     this.identity = identity
     this.vectors = pairs + 1
-    this.features = new FeatureTable(pairs)
+    this.features = new FeatureTable(pairs, this.vectors)
+    const configured = () => this.features.value(FeatureId.ASYNC_EVENT_CONFIGURATION)
+    this.events = new AsyncEvents(configured)
+    this.table = new NamespaceTable({ kernel, events: this.events }, init.capacity ?? null)
+    this.namespaces = this.table.attached
+    this.writeEnd = new WriteEnd(this.namespaces)
+    this.adminCommands = adminCommands({ namespaceManagement: identity.totalBytes > 0 })
+    this.keepAlive = new KeepAlive(kernel, () => this.#hostIsSilent())
+    this.timestamp = new Timestamp(kernel)
     this.#kernel = kernel
     this.#gate = new BusGate(bus)
     this.#faults = faults
@@ -148,16 +165,25 @@ export class Controller implements NvmeController, FaultTarget {
   }
 
   addNamespace(nsid: number, init: NamespaceInit): void {
-    within('nsid', nsid, 1, NAMESPACES_MAX)
-    if (this.namespaces.has(nsid))
-      throw new KernelError('EEXIST', `namespace ${nsid} is there already`)
-    this.namespaces.set(nsid, makeNamespace(init))
+    this.table.add(nsid, init)
+    this.kick()
+  }
+
+  removeNamespace(nsid: number): void {
+    this.table.remove(nsid)
+    this.kick()
+  }
+
+  replaceNamespace(nsid: number, init: NamespaceInit): void {
+    this.table.replace(nsid, init)
+    this.kick()
   }
 
   destroy(): void {
     this.#destroyed = true
     this.#runner.destroyed = true
     this.#readyDelay.reset()
+    this.keepAlive.reset()
     this.#forgetQueues()
   }
 
@@ -258,6 +284,8 @@ export class Controller implements NvmeController, FaultTarget {
       bar.becomeDisabled()
       this.#readyDelay.reset()
       this.features.reset()
+      this.keepAlive.reset()
+      this.timestamp.reset()
     } else if (bar.wantsShutdown && still) bar.becomeShutDown()
     if (bar.wantsEnable && this.#readyDelay.over(this.#faults?.readyDelayNs ?? 0)) this.#enable()
   }
@@ -278,5 +306,11 @@ export class Controller implements NvmeController, FaultTarget {
   #forgetQueues(): void {
     forgetQueues(this.#resetParts)
     this.#poster.forget()
+  }
+
+  /** @see NVMe Base 2.1, 3.9.3.2: what a controller does whose transport has no connection to close */
+  #hostIsSilent(): void {
+    this.errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.KEEP_ALIVE_EXPIRED, 0, 0)
+    this.bar.fail()
   }
 }

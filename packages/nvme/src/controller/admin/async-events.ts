@@ -1,21 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { AsyncEventType, asyncEventResult, LogId } from '../../spec/index.ts'
+import { AsyncEventType, AsyncNoticeInfo, asyncEventResult, LogId } from '../../spec/index.ts'
 import type { CommandSlot } from '../command-slot.ts'
 
 /** Event requests that can be held at once; AERL says so to the host. */
 export const ASYNC_EVENTS_MAX = 4
 
+interface PendingEvent {
+  readonly info: number
+  readonly logId: number
+}
+
 /**
- * Event requests of the host, and the error event that waits for one. After an event no other of its type is told until the host has
- * read the log page. @see NVMe Base 2.1, 5.1.2
+ * Event requests of the host, and the events that wait for one. Of each type the first event stays until it is told; after that no other of its
+ * type is told until the host has read the log page that it named. @see NVMe Base 2.1, 5.1.2
  */
 export class AsyncEvents {
   readonly #held: CommandSlot[] = []
-  /** Information of the error event to tell, -1 for none. */
-  #errorInfo = -1
-  #told = false
+  readonly #pending: Map<number, PendingEvent> = new Map()
+  /** Types that were told, with the log page that the host has to read. */
+  readonly #told: Map<number, number> = new Map()
+  readonly #enabled: () => number
+
+  /** `enabled`: the value of Asynchronous Event Configuration. */
+  constructor(enabled: () => number) {
+    this.#enabled = enabled
+  }
 
   get held(): number {
     return this.#held.length
@@ -34,35 +45,51 @@ export class AsyncEvents {
     return at < 0 ? null : (this.#held.splice(at, 1)[0] ?? null)
   }
 
-  /** Notes an error event. The first one stays until it is told. */
+  /** Error events cannot be turned off. */
   error(info: number): void {
-    if (!this.#told && this.#errorInfo < 0) this.#errorInfo = info
+    this.#note(AsyncEventType.ERROR, { info, logId: LogId.ERROR })
+  }
+
+  /** Namespaces came, went or changed, if the host wants to hear of it. */
+  namespacesChanged(): void {
+    if ((this.#enabled() & ATTACHED_NAMESPACE_NOTICES) === 0) return
+    const info = AsyncNoticeInfo.ATTACHED_NAMESPACE_CHANGED
+    this.#note(AsyncEventType.NOTICE, { info, logId: LogId.CHANGED_NAMESPACES })
   }
 
   get due(): boolean {
-    return this.#errorInfo >= 0 && this.#held.length > 0
+    return this.#pending.size > 0 && this.#held.length > 0
   }
 
   /** The request to end, its result set; null when nothing is due. */
   take(): CommandSlot | null {
     if (!this.due) return null
+    const [next] = this.#pending
     const slot = this.#held.shift() ?? null
-    if (slot === null) return null
-    slot.result = asyncEventResult(AsyncEventType.ERROR, this.#errorInfo, LogId.ERROR)
-    this.#errorInfo = -1
-    this.#told = true
+    if (slot === null || next === undefined) return null
+    const [type, { info, logId }] = next
+    this.#pending.delete(type)
+    this.#told.set(type, logId)
+    slot.result = asyncEventResult(type, info, logId)
     return slot
   }
 
-  /** The host has read the error log. */
-  errorLogRead(): void {
-    this.#told = false
+  /** The host has read a log page, and did not ask for its events to be kept. */
+  logRead(logId: number): void {
+    for (const [type, told] of this.#told) if (told === logId) this.#told.delete(type)
   }
 
   /** Gives back what was held, and forgets events: a reset. */
   reset(): CommandSlot[] {
-    this.#errorInfo = -1
-    this.#told = false
+    this.#pending.clear()
+    this.#told.clear()
     return this.#held.splice(0)
   }
+
+  #note(type: number, event: PendingEvent): void {
+    if (!this.#told.has(type) && !this.#pending.has(type)) this.#pending.set(type, event)
+  }
 }
+
+/** Asynchronous Event Configuration: Attached Namespace Attribute Notices; the same bit of OAES offers them. */
+export const ATTACHED_NAMESPACE_NOTICES: number = 1 << 8

@@ -5,12 +5,14 @@
 
 import {
   CQES,
+  CSI_NVM,
   FR_BYTES,
   IDENTIFY_BYTES,
   IdCtrl,
   IdNs,
   IdNsIndependent,
   MN_BYTES,
+  Nidt,
   NSTAT_NRDY,
   SGLS_SUPPORTED,
   SN_BYTES,
@@ -22,9 +24,14 @@ import {
 import { COPY_LIMITS, FUSED_BLOCKS_MAX } from '../io/io-limits.ts'
 import type { Namespace } from '../io/namespace.ts'
 import { NAMESPACES_MAX } from '../namespaces-max.ts'
+import { ATTACHED_NAMESPACE_NOTICES } from './async-events.ts'
 import { ERROR_LOG_ENTRIES } from './error-log.ts'
+import { KEEP_ALIVE_GRANULARITY } from './keep-alive.ts'
+import { LBA_FORMATS, lbaFormatOf } from './lba-formats.ts'
+import type { NamespaceNames } from './namespace-names.ts'
 
 export interface ControllerIdentity {
+  readonly controllerId: number
   readonly serialNumber: string
   readonly modelNumber: string
   readonly firmwareRevision: string
@@ -34,10 +41,21 @@ export interface ControllerIdentity {
   readonly sgl: boolean
   readonly asyncEvents: number
   readonly aborts: number
+  /** Namespaces can be made, and where their blocks come from has room for so many bytes; 0: they cannot. */
+  readonly totalBytes: number
 }
 
-/** ONCS: Compare, Write Uncorrectable, Dataset Management, Write Zeroes, Verify, Copy. */
-const OPTIONAL_COMMANDS = 0b1_1000_1111
+/** ONCS: Compare, Write Uncorrectable, Dataset Management, Write Zeroes, saved features, Timestamp, Verify, Copy. */
+const OPTIONAL_COMMANDS = 0b1_1101_1111
+/** OACS. */
+const FORMAT_NVM = 1 << 1
+const NAMESPACE_MANAGEMENT = 1 << 3
+const GET_LBA_STATUS = 1 << 9
+/** LPA: the page of commands and effects; dwords and offsets of 32 bits and more. */
+const LOG_EFFECTS = 1 << 1
+const LOG_EXTENDED = 1 << 2
+/** CTRATT. */
+const HOST_ID_OF_16_BYTES = 1
 const FUSED_COMPARE_AND_WRITE = 1
 /** Formats 0h and 2h. */
 const COPY_FORMATS = 0b101
@@ -48,7 +66,7 @@ const KELVIN_WARNING = 343
 const KELVIN_CRITICAL = 353
 
 /** @see NVMe Base 2.1, figure 313 */
-export function identifyController(identity: ControllerIdentity): Uint8Array {
+export function identifyController(identity: ControllerIdentity, freeBytes: number): Uint8Array {
   const bytes = new Uint8Array(IDENTIFY_BYTES)
   const view = new DataView(bytes.buffer)
   putAscii(bytes, IdCtrl.SN, SN_BYTES, identity.serialNumber)
@@ -56,7 +74,16 @@ export function identifyController(identity: ControllerIdentity): Uint8Array {
   putAscii(bytes, IdCtrl.FR, FR_BYTES, identity.firmwareRevision)
   view.setUint8(IdCtrl.MDTS, identity.mdts)
   view.setUint32(IdCtrl.VER, VERSION_2_1, true)
+  view.setUint16(IdCtrl.CNTLID, identity.controllerId, true)
+  view.setUint32(IdCtrl.OAES, ATTACHED_NAMESPACE_NOTICES, true)
+  view.setUint32(IdCtrl.CTRATT, HOST_ID_OF_16_BYTES, true)
   view.setUint8(IdCtrl.CNTRLTYPE, 1)
+  const manages = identity.totalBytes > 0 ? NAMESPACE_MANAGEMENT : 0
+  view.setUint16(IdCtrl.OACS, FORMAT_NVM | GET_LBA_STATUS | manages, true)
+  view.setUint8(IdCtrl.LPA, LOG_EFFECTS | LOG_EXTENDED)
+  setUint64(view, IdCtrl.TNVMCAP, identity.totalBytes)
+  setUint64(view, IdCtrl.UNVMCAP, freeBytes)
+  view.setUint16(IdCtrl.KAS, KEEP_ALIVE_GRANULARITY, true)
   view.setUint8(IdCtrl.ACL, identity.aborts - 1)
   view.setUint8(IdCtrl.AERL, identity.asyncEvents - 1)
   view.setUint8(IdCtrl.ELPE, ERROR_LOG_ENTRIES - 1)
@@ -80,8 +107,8 @@ export function identifyController(identity: ControllerIdentity): Uint8Array {
 
 /** @see NVM Command Set 1.1, figure 114 */
 export function identifyNamespace(
-  { blocks, blockShift, deallocates }: Namespace,
-  nsid: number,
+  { blocks, blockBytes, deallocates }: Namespace,
+  names: NamespaceNames,
 ): Uint8Array {
   const bytes = new Uint8Array(IDENTIFY_BYTES)
   const view = new DataView(bytes.buffer)
@@ -92,9 +119,26 @@ export function identifyNamespace(
   view.setUint16(IdNs.MSSRL, COPY_LIMITS.rangeBlocks, true)
   view.setUint32(IdNs.MCL, COPY_LIMITS.blocks, true)
   view.setUint8(IdNs.MSRC, COPY_LIMITS.ranges - 1)
-  view.setUint8(IdNs.EUI64 + 7, nsid & 0xff)
-  view.setUint8(IdNs.EUI64, 0x02)
-  view.setUint8(IdNs.LBAF0 + 2, blockShift)
+  view.setUint8(IdNs.FLBAS, lbaFormatOf(blockBytes))
+  putFormats(view)
+  setUint64(view, IdNs.NVMCAP, blocks * blockBytes)
+  bytes.set(names.nguid, IdNs.NGUID)
+  bytes.set(names.eui64, IdNs.EUI64)
+  return bytes
+}
+
+function putFormats(view: DataView): void {
+  view.setUint8(IdNs.NLBAF, LBA_FORMATS.length - 1)
+  LBA_FORMATS.forEach((blockBytes, i) => {
+    view.setUint8(IdNs.LBAF0 + i * 4 + 2, Math.log2(blockBytes))
+  })
+}
+
+/** What is the same for all: the formats that a namespace can have, without a namespace. @see NVMe Base 2.1, 5.1.13.2.1 (NSID FFFFFFFFh) */
+export function identifyAnyNamespace(): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  const view = new DataView(bytes.buffer)
+  putFormats(view)
   return bytes
 }
 
@@ -105,13 +149,40 @@ export function identifyIndependent(): Uint8Array {
   return bytes
 }
 
-/** Namespace identification descriptors: the EUI-64 of the namespace. @see NVMe Base 2.1, 5.1.13.2.4 */
-export function identifyDescriptors(nsid: number): Uint8Array {
+/** Namespace identification descriptors. @see NVMe Base 2.1, 5.1.13.2.4 */
+export function identifyDescriptors({ eui64, nguid, uuid }: NamespaceNames): Uint8Array {
   const bytes = new Uint8Array(IDENTIFY_BYTES)
-  bytes[0] = 1
-  bytes[1] = 8
-  bytes[4] = 0x02
-  bytes[11] = nsid & 0xff
+  let at = 0
+  const put = (type: number, value: Uint8Array): void => {
+    bytes[at] = type
+    bytes[at + 1] = value.length
+    bytes.set(value, at + DESCRIPTOR_HEAD_BYTES)
+    at += DESCRIPTOR_HEAD_BYTES + value.length
+  }
+  put(Nidt.EUI64, eui64)
+  put(Nidt.NGUID, nguid)
+  put(Nidt.UUID, uuid)
+  put(Nidt.CSI, new Uint8Array([CSI_NVM]))
+  return bytes
+}
+
+const DESCRIPTOR_HEAD_BYTES = 4
+
+/** The controllers of the subsystem from an identifier on: this one. @see NVMe Base 2.1, 5.1.13.2.13 */
+export function identifyControllerList(ids: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, ids.length, true)
+  ids.forEach((id, i) => {
+    view.setUint16(2 + i * 2, id, true)
+  })
+  return bytes
+}
+
+/** One combination: the NVM command set. @see NVMe Base 2.1, 5.1.13.2.19 */
+export function identifyCommandSets(): Uint8Array {
+  const bytes = new Uint8Array(IDENTIFY_BYTES)
+  bytes[0] = 1 << CSI_NVM
   return bytes
 }
 

@@ -39,6 +39,9 @@ export abstract class LongCommand implements CommandStep {
   /** A piece ended well: SUCCESS to go on, or the status with which all ends. */
   protected abstract pieceDone(): number
 
+  /** It has ended, well or not, or was dropped. */
+  protected over(): void {}
+
   /** Goes on as far as it gets: PENDING, or the status with which the command has ended. */
   run(): number {
     if (this.needsScratch && this.#scratch === null) {
@@ -111,6 +114,7 @@ export abstract class LongCommand implements CommandStep {
   #end(status: number): number {
     if (this.#scratch !== null) this.engine.giveScratch(this.#scratch)
     this.#scratch = null
+    this.over()
     return status === DONE ? Status.SUCCESS : status
   }
 }

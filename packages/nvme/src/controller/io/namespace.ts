@@ -24,20 +24,18 @@ export class Namespace {
   readonly store: NamespaceStore
   /** The store again, if it can let go of an I/O. */
   readonly cancellable: CancellableStore | null
-  readonly blockBytes: number
-  readonly blockShift: number
+  readonly blockBytes: 512 | 4096
   readonly blocks: number
   readonly zeroes: boolean
   readonly deallocates: boolean
   /** Blocks that fail when they are read, until they are written. @see NVM Command Set 1.1, 3.3.7 (Write Uncorrectable) */
   readonly uncorrectable: BlockRanges = new BlockRanges(UNCORRECTABLE_MAX)
 
-  constructor(init: NamespaceInit, blockBytes: number, blocks: number) {
+  constructor(init: NamespaceInit, blockBytes: 512 | 4096, blocks: number) {
     const { store } = init
     this.store = store
     this.cancellable = isCancellable(store) ? store : null
     this.blockBytes = blockBytes
-    this.blockShift = Math.log2(blockBytes)
     this.blocks = blocks
     this.zeroes = store.supports?.(StoreOp.WRITE_ZEROES) === true
     this.deallocates = store.supports?.(StoreOp.DEALLOCATE) === true
@@ -75,12 +73,14 @@ export function namespaceOf(
 ): Namespace | number {
   const nsid = view.getUint32(at + SqeOffset.NSID, true)
   const namespace = controller.namespaces.get(nsid)
-  if (namespace === undefined) return noNamespace(slot, nsid)
+  if (namespace === undefined) return noNamespace(controller, slot, nsid)
   slot.nsid = nsid
   return namespace
 }
 
-export function noNamespace(slot: CommandSlot, nsid: number): number {
+/** The same for an identifier under which there is none, or one that is being formatted. */
+export function noNamespace(controller: Controller, slot: CommandSlot, nsid: number): number {
+  if (controller.table.formatting.has(nsid)) return Status.FORMAT_IN_PROGRESS
   const possible = nsid > 0 && nsid <= NAMESPACES_MAX
   if (possible) return invalidField(slot, SqeOffset.NSID)
   slot.errorAt = SqeOffset.NSID

@@ -45,7 +45,7 @@ export function prepareReadWrite(
 ): Namespace | number {
   const nsid = view.getUint32(at + SqeOffset.NSID, true)
   const namespace = controller.namespaces.get(nsid)
-  if (namespace === undefined) return noNamespace(slot, nsid)
+  if (namespace === undefined) return noNamespace(controller, slot, nsid)
   slot.nsid = nsid
   const isWrite = slot.opcode === NvmOpcode.WRITE
   const firstBlock = getUint64(view, at + SqeOffset.CDW10)

@@ -16,7 +16,7 @@ const DEAC = 1 << 25
 /** All blocks of the namespace; ONCS does not offer it. */
 const NSZ = 1 << 23
 /** What a store zeroes or gives back in one piece. */
-const PIECE_BYTES = 8 << 20
+export const PIECE_BYTES: number = 8 << 20
 
 /** @see NVM Command Set 1.1, 3.3.8 */
 export function writeZeroes(

@@ -57,7 +57,8 @@ describe('Identify', () => {
     expect(done.status).toBe(0)
     expect(getUint64(driver.view, page + IdNs.NSZE)).toBe(10)
     expect(getUint64(driver.view, page + IdNs.NCAP)).toBe(10)
-    expect(driver.view.getUint8(page + IdNs.LBAF0 + 2)).toBe(12)
+    const format = driver.view.getUint8(page + IdNs.FLBAS)
+    expect(driver.view.getUint8(page + IdNs.LBAF0 + format * 4 + 2)).toBe(12)
     const empty = identify(driver, Cns.NAMESPACE, 2)
     expect(empty.done.status).toBe(0)
     expect(driver.bytes.subarray(empty.page, empty.page + 4096).every((b) => b === 0)).toBe(true)
@@ -255,7 +256,8 @@ describe('features', () => {
   it('refuses to save, an unknown feature, a reserved selection, a power state not there', () => {
     const driver = new RawDriver()
     driver.enable()
-    expect(code(set(driver, 0x8000_0006, 0).status)).toBe(Status.FEATURE_NOT_SAVEABLE)
+    const unsaved = 0x8000_0000 + FeatureId.WRITE_ATOMICITY_NORMAL
+    expect(code(set(driver, unsaved, 0).status)).toBe(Status.FEATURE_NOT_SAVEABLE)
     expect(code(set(driver, 0xee, 0).status)).toBe(Status.INVALID_FIELD)
     expect(code(get(driver, 0xee).status)).toBe(Status.INVALID_FIELD)
     expect(code(get(driver, 6 | (4 << 8)).status)).toBe(Status.INVALID_FIELD)
