@@ -83,6 +83,8 @@ export interface ReadyInit extends RawInit {
 export interface RawInit extends NvmeControllerInit {
   readonly seed?: number
   readonly ramBytes?: number
+  /** Pages of a controller memory buffer; none by default. */
+  readonly bufferPages?: number
   /** Whether the controller has faults at all. */
   readonly withFaults?: boolean
 }
@@ -98,6 +100,8 @@ export class RawDriver {
   /** Given to the controller only when it was asked for. */
   readonly faults: Faults
   readonly raised: number[] = []
+  /** Its memory buffer. */
+  readonly buffer: MemoryRegion | null
   /** Set while a register is being accessed: an interrupt then is a fault of the controller. */
   #inRegister = false
   readonly #pairs: Map<number, Pair> = new Map()
@@ -117,9 +121,14 @@ export class RawDriver {
     this.device.bus.enabled = true
     this.faults = createFaults({ kernel: this.kernel })
     const components = { kernel: this.kernel, bus: this.device.bus }
+    const { bufferPages } = init
+    this.buffer =
+      bufferPages === undefined
+        ? null
+        : this.memory.addRegion({ frames: bufferPages, kind: 'device', backing: 'plain' })
     this.controller = createNvmeController(
       init.withFaults === true ? { ...components, faults: this.faults } : components,
-      init,
+      { ...init, ...(this.buffer !== null && { memoryBuffer: this.buffer }) },
     )
     this.controller.connectInterrupts({
       raise: (vector) => {

@@ -11,7 +11,27 @@ export interface RegisterBar {
   write32(offset: number, value: number): void
 }
 
-/** Where a controller's interrupts go. Called from scheduler-run work, never from inside a register access. */
+/** The registers of a controller with accesses of 8 bytes as well, for those who drive it as hardware: the same as two of 4 bytes, the lower one first. */
+export interface ControllerBar extends RegisterBar {
+  read64(offset: number): bigint
+  write64(offset: number, value: bigint): void
+}
+
+/** How interrupts leave the controller, as the PCI functions of a host set it. @see NVMe over PCIe Transport 1.1, 3.5 */
+export interface InterruptControl {
+  /** MSI-X, a message for each vector, is how it begins; otherwise one pin, whose level follows the queues and INTMS. */
+  readonly msix: boolean
+  /** MSI-X Enable of the capability. */
+  enableMsix(on: boolean): void
+  /** The mask bit of an entry of the MSI-X table. What is raised meanwhile is pending, and raised when the mask goes. */
+  maskVector(vector: number, masked: boolean): void
+  /** Function Mask of the MSI-X capability. */
+  maskFunction(masked: boolean): void
+  /** The bit of the MSI-X pending bit array. */
+  isPending(vector: number): boolean
+}
+
+/** Where a controller's interrupts go. With MSI-X only `raise` is called; a pin is vector 0, raised and lowered as its level changes. Called from scheduler-run work, never from inside a register access. */
 export interface InterruptSink {
   raise(vector: number): void
   lower(vector: number): void

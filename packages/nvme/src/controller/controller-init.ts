@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import type { MemoryRegion } from '@iolayers/dma-mapping'
 import { KernelError } from '@iolayers/kernel'
 import { ASYNC_EVENTS_MAX } from './admin/async-events.ts'
 import type { ControllerIdentity } from './admin/identify-data.ts'
 import type { NamespaceCapacity } from './admin/namespace-table.ts'
-import type { InterruptSink, NamespaceInit, NvmeControllerStats, RegisterBar } from './contracts.ts'
+import type {
+  ControllerBar,
+  InterruptControl,
+  InterruptSink,
+  NamespaceInit,
+  NvmeControllerStats,
+} from './contracts.ts'
 
 /** CC.MPS as bytes before the host says otherwise. */
 export const PAGE_BYTES = 4096
@@ -23,13 +30,20 @@ export interface NvmeControllerInit {
   /** Entries of a queue; 1024 by default, 2 to 65536. */
   readonly maxQueueEntries?: number
   readonly serialNumber?: string
+  /**
+   * Memory of the controller that the host can use for queues, lists and data: a region of the device's. The caller's, who may hand out parts of it, as by
+   * `createDeviceMemory` of @iolayers/dma-buf. Left out, there is no controller memory buffer.
+   */
+  readonly memoryBuffer?: MemoryRegion
   /** Where namespaces that a host creates get their blocks from. Left out, no host can create any. */
   readonly capacity?: NamespaceCapacity
 }
 
 /** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */
 export interface NvmeController {
-  readonly bar: RegisterBar
+  readonly bar: ControllerBar
+  /** Which interrupts there are, and their masks. */
+  readonly interrupts: InterruptControl
   readonly stats: NvmeControllerStats
   /** Commands fetched and not completed, held asynchronous event requests not counted. */
   readonly outstanding: number

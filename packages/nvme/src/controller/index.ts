@@ -4,7 +4,9 @@
 export type { NamespaceCapacity } from './admin/namespace-table.ts'
 export {
   type CancellableStore,
+  type ControllerBar,
   type DmaGate,
+  type InterruptControl,
   type InterruptSink,
   type NamespaceInit,
   type NamespaceStore,

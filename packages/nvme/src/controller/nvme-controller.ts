@@ -35,16 +35,22 @@ import { ioCommands } from './io/io-commands.ts'
 import type { IoEngine } from './io/io-engine.ts'
 import type { Namespace } from './io/namespace.ts'
 import { WriteEnd } from './io/read-write.ts'
+import type { Arbiter } from './transport/arbiter.ts'
 import { BusGate } from './transport/bus-gate.ts'
-import { CompletionPoster } from './transport/completion-poster.ts'
+import { Coalescing } from './transport/coalescing.ts'
+import type { CompletionPoster } from './transport/completion-poster.ts'
 import { DataPointer } from './transport/data-pointer.ts'
-import { Doorbells } from './transport/doorbells.ts'
+import type { Doorbells } from './transport/doorbells.ts'
+import { InterruptLines } from './transport/interrupt-lines.ts'
+import { BufferedBus, MemoryBuffer } from './transport/memory-buffer.ts'
 import { cutOff, dropBacklog, forgetQueues, type QueueResetParts } from './transport/queue-reset.ts'
 import { QueueTable } from './transport/queue-table.ts'
 import type { CompletionQueue, SubmissionQueue } from './transport/queues.ts'
 import { ReadyDelay } from './transport/ready-delay.ts'
-import { ControllerRegisters } from './transport/registers.ts'
-import { SubmissionReader } from './transport/submission-reader.ts'
+import type { ControllerRegisters } from './transport/registers.ts'
+import { ShadowDoorbells } from './transport/shadow-doorbells.ts'
+import type { SubmissionReader } from './transport/submission-reader.ts'
+import { createTransport } from './transport/transport.ts'
 
 export function createNvmeController(
   components: {
@@ -73,6 +79,9 @@ export class Controller implements NvmeController, FaultTarget {
   readonly queues: QueueTable
   readonly queueEntriesMax: number
   readonly vectors: number
+  readonly interrupts: InterruptLines
+  readonly coalescing: Coalescing
+  readonly memoryBuffer: MemoryBuffer | null
   readonly transferBytesMax: number
   readonly stats: ControllerCounters = newCounters()
   readonly writeEnd: CommandStep
@@ -85,7 +94,10 @@ export class Controller implements NvmeController, FaultTarget {
   readonly #slots: SlotPool
   readonly #work: DeferredCall
   readonly #reader: SubmissionReader
+  readonly #arbiter: Arbiter
+  readonly #bus: BusMaster
   readonly #gate: BusGate
+  readonly #doorbells: Doorbells
   readonly #faults: ControllerFaults | null
   readonly #readyDelay: ReadyDelay
   readonly #resetParts: QueueResetParts
@@ -104,7 +116,7 @@ export class Controller implements NvmeController, FaultTarget {
     this.transferBytesMax = transferBytesMax
     this.identity = identity
     this.vectors = pairs + 1
-    this.features = new FeatureTable(pairs, this.vectors)
+    this.features = new FeatureTable(pairs)
     const configured = () => this.features.value(FeatureId.ASYNC_EVENT_CONFIGURATION)
     this.events = new AsyncEvents(configured)
     this.table = new NamespaceTable({ kernel, events: this.events }, init.capacity ?? null)
@@ -113,11 +125,18 @@ export class Controller implements NvmeController, FaultTarget {
     this.adminCommands = adminCommands({ namespaceManagement: identity.totalBytes > 0 })
     this.keepAlive = new KeepAlive(kernel, () => this.#hostIsSilent())
     this.timestamp = new Timestamp(kernel)
+    const kick = () => this.kick()
+    this.interrupts = new InterruptLines(this.vectors, kick)
+    const coalesced = () => this.features.value(FeatureId.INTERRUPT_COALESCING)
+    this.coalescing = new Coalescing(kernel, coalesced, kick)
+    this.memoryBuffer = init.memoryBuffer === undefined ? null : new MemoryBuffer(init.memoryBuffer)
+    const near = this.memoryBuffer === null ? bus : new BufferedBus(bus, this.memoryBuffer)
+    this.#bus = near
     this.#kernel = kernel
     this.#gate = new BusGate(bus)
     this.#faults = faults
     this.#readyDelay = new ReadyDelay(kernel, () => this.kick())
-    this.dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl: identity.sgl })
+    this.dataPointer = new DataPointer(near, { pageBytes: PAGE_BYTES, sgl: identity.sgl })
     this.queues = new QueueTable(pairs)
     this.#runner = new CommandRunner(kernel, this, faults)
     this.io = this.#runner.io
@@ -134,25 +153,14 @@ export class Controller implements NvmeController, FaultTarget {
       namespaces: this.namespaces,
     }
     this.#work = new DeferredCall('nvme controller', () => this.#run())
-    const { queues, events, errorLog, stats } = this
-    const kick = () => this.kick()
-    const doorbells = new Doorbells({ queues, events, errorLog, stats, kick })
-    this.bar = new ControllerRegisters({ queueEntriesMax, queuePairs: pairs }, doorbells)
-    this.#poster = new CompletionPoster({
-      kernel,
-      bus,
-      bar: this.bar,
-      slots: this.#slots,
-      stats: this.stats,
-    })
-    doorbells.poster = this.#poster
-    this.#reader = new SubmissionReader({
-      bus,
-      bar: this.bar,
-      slots: this.#slots,
-      starter: this.#runner,
-    })
-    this.#runner.ways = { slots: this.#slots, poster: this.#poster }
+    const components = { kernel, bus: near, slots: this.#slots, runner: this.#runner }
+    const { bar, doorbells, poster, reader, arbiter } = createTransport(this, components)
+    this.bar = bar
+    this.#doorbells = doorbells
+    this.#poster = poster
+    this.#reader = reader
+    this.#arbiter = arbiter
+    this.#runner.ways = { slots: this.#slots, poster }
     faults?.attach(this)
   }
 
@@ -161,7 +169,7 @@ export class Controller implements NvmeController, FaultTarget {
   }
 
   connectInterrupts(sink: InterruptSink): void {
-    this.#poster.sink = sink
+    this.interrupts.sink = sink
   }
 
   addNamespace(nsid: number, init: NamespaceInit): void {
@@ -244,6 +252,13 @@ export class Controller implements NvmeController, FaultTarget {
     }
   }
 
+  useShadowDoorbells(init: { readonly doorbellsAddr: number; readonly eventsAddr: number }): void {
+    this.#arbiter.shadow = new ShadowDoorbells(this.#bus, init, (unreachable) => {
+      if (unreachable) this.bar.fail()
+      else this.#doorbells.invalidValue()
+    })
+  }
+
   /** Kept until there is an event, or a reset. @see NVMe Base 2.1, 5.1.2 */
   holdAsyncEvent(slot: CommandSlot): number {
     if (!this.events.hold(slot)) return Status.ASYNC_EVENT_LIMIT_EXCEEDED | STATUS_DNR
@@ -263,10 +278,8 @@ export class Controller implements NvmeController, FaultTarget {
     runner.goOn()
     const event = this.events.take()
     if (event !== null) runner.complete(event, Status.SUCCESS)
-    const { sqs, cqs } = this.queues
-    for (const cq of cqs) if (cq !== null) this.#poster.flushBacklog(cq)
-    let more = false
-    for (let id = 0; id < sqs.length; id++) more = this.#reader.fetch(sqs[id] ?? null) || more
+    for (const cq of this.queues.cqs) if (cq !== null) this.#poster.flushBacklog(cq)
+    const more = this.#arbiter.fetch()
     if (runner.fused.active) runner.fused.allFetched()
     if (more) this.#kernel.scheduler.queue(this.#work)
   }
@@ -286,7 +299,7 @@ export class Controller implements NvmeController, FaultTarget {
       this.features.reset()
       this.keepAlive.reset()
       this.timestamp.reset()
-    } else if (bar.wantsShutdown && still) bar.becomeShutDown()
+    } else if (bar.wantsShutdown) this.#shutDown(still)
     if (bar.wantsEnable && this.#readyDelay.over(this.#faults?.readyDelayNs ?? 0)) this.#enable()
   }
 
@@ -304,6 +317,7 @@ export class Controller implements NvmeController, FaultTarget {
   }
 
   #forgetQueues(): void {
+    this.#arbiter.shadow = null
     forgetQueues(this.#resetParts)
     this.#poster.forget()
   }
@@ -312,5 +326,12 @@ export class Controller implements NvmeController, FaultTarget {
   #hostIsSilent(): void {
     this.errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.KEEP_ALIVE_EXPIRED, 0, 0)
     this.bar.fail()
+  }
+
+  /** Abruptly: what is at the stores is cut off, and what hangs there is not waited for. @see NVMe Base 2.1, 3.6 */
+  #shutDown(still: boolean): void {
+    if (this.bar.shutsDownAbruptly) cutOff(this.#resetParts)
+    else if (!still) return
+    this.bar.becomeShutDown()
   }
 }

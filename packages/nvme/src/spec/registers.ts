@@ -85,6 +85,8 @@ export const Csts = {
   CFS: 0x2,
   SHST_SHIFT: 2,
   SHST_MASK: 0xc,
+  /** A reset of the subsystem has happened; written as 1 it is cleared. */
+  NSSRO: 0x10,
 } as const
 
 /** Write this to NSSR for a reset of the subsystem: "NVMe". @see NVMe Base 2.1, figure 43 */

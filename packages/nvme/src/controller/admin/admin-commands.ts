@@ -4,6 +4,7 @@
 import { AdminOpcode, Status } from '../../spec/index.ts'
 import { type CommandHandler, type CommandTable, commandTable } from '../command-handler.ts'
 import { abort } from './abort.ts'
+import { doorbellBufferConfig } from './doorbell-buffer.ts'
 import { getFeatures, setFeatures } from './features.ts'
 import { formatNvm } from './format-nvm.ts'
 import { getLogPage } from './get-log-page.ts'
@@ -31,6 +32,7 @@ export function adminCommands({ namespaceManagement }: AdminAbilities): CommandT
     [AdminOpcode.GET_FEATURES]: getFeatures,
     [AdminOpcode.ASYNC_EVENT_REQUEST]: (controller, slot) => controller.holdAsyncEvent(slot),
     [AdminOpcode.KEEP_ALIVE]: keepAlive,
+    [AdminOpcode.DOORBELL_BUFFER_CONFIG]: doorbellBufferConfig,
     [AdminOpcode.FORMAT_NVM]: formatNvm,
     [AdminOpcode.GET_LBA_STATUS]: getLbaStatus,
     ...(namespaceManagement && {

@@ -44,8 +44,8 @@ export class FeatureTable {
   /** Formats of Copy that the host has said it knows, besides those that need no such word. @see NVMe Base 2.1, 5.1.25.1.14 */
   readonly copyFormats: Set<number> = new Set()
 
-  constructor(queuePairs: number, vectors: number) {
-    const definitions = featuresOf(queuePairs, vectors)
+  constructor(queuePairs: number) {
+    const definitions = featuresOf(queuePairs)
     this.#definitions = new Map(definitions.map((definition) => [definition.id, definition]))
     this.reset()
   }
@@ -135,7 +135,7 @@ export class FeatureTable {
   }
 }
 
-function featuresOf(queuePairs: number, vectors: number): readonly FeatureDefinition[] {
+function featuresOf(queuePairs: number): readonly FeatureDefinition[] {
   const zeroBased = queuePairs - 1
   const flag = (value: number): boolean => value <= 1
   return [
@@ -153,11 +153,8 @@ function featuresOf(queuePairs: number, vectors: number): readonly FeatureDefini
     { id: FeatureId.VOLATILE_WRITE_CACHE, initial: 1, valid: flag, saveable: true },
     { id: FeatureId.NUMBER_OF_QUEUES, initial: zeroBased | (zeroBased << 16) },
     { id: FeatureId.INTERRUPT_COALESCING, initial: 0, saveable: true },
-    {
-      id: FeatureId.INTERRUPT_VECTOR_CONFIGURATION,
-      initial: 0,
-      valid: (value) => (value & 0xffff) < vectors,
-    },
+    // The values of the vectors are kept where interrupts are.
+    { id: FeatureId.INTERRUPT_VECTOR_CONFIGURATION, initial: 0 },
     { id: FeatureId.WRITE_ATOMICITY_NORMAL, initial: 0, valid: flag },
     { id: FeatureId.ASYNC_EVENT_CONFIGURATION, initial: 0 },
     { id: FeatureId.TIMESTAMP, initial: 0, dataBytes: TIMESTAMP_BYTES },

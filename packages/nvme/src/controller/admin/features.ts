@@ -38,6 +38,9 @@ export function setFeatures(
   const wrong = checkNamespace(controller, slot, view, at, id)
   if (wrong !== Status.SUCCESS) return wrong
   if (id === FeatureId.NUMBER_OF_QUEUES) return numberOfQueues(controller, slot, value, save)
+  if (id === FeatureId.INTERRUPT_VECTOR_CONFIGURATION) {
+    return setVector(controller, slot, value, save)
+  }
   if (features.dataBytes(id) > 0) return setData(controller, slot, view, at, { id, value, save })
   switch (features.set(id, value, save)) {
     case SetResult.NOT_SAVEABLE:
@@ -63,6 +66,22 @@ function checkNamespace(
   if (!controller.features.isPerNamespace(id)) return Status.FEATURE_NOT_PER_NAMESPACE | STATUS_DNR
   return controller.namespaces.has(nsid) ? Status.SUCCESS : noNamespace(controller, slot, nsid)
 }
+
+/** CD of one vector. */
+function setVector(
+  controller: Controller,
+  slot: CommandSlot,
+  value: number,
+  save: boolean,
+): number {
+  if (save) return Status.FEATURE_NOT_SAVEABLE | STATUS_DNR
+  const vector = value & 0xffff
+  if (vector >= controller.vectors) return invalidField(slot, SqeOffset.CDW11)
+  controller.coalescing.setDisabled(vector, (value & COALESCING_DISABLED) !== 0)
+  return Status.SUCCESS
+}
+
+const COALESCING_DISABLED = 1 << 16
 
 function numberOfQueues(
   controller: Controller,
@@ -112,6 +131,11 @@ export function getFeatures(
   const wrong = checkNamespace(controller, slot, view, at, id)
   if (wrong !== Status.SUCCESS) return wrong
   slot.result = value
+  if (id === FeatureId.INTERRUPT_VECTOR_CONFIGURATION && select === FeatureSelect.CURRENT) {
+    const vector = view.getUint16(at + SqeOffset.CDW11, true)
+    if (vector >= controller.vectors) return invalidField(slot, SqeOffset.CDW11)
+    slot.result = vector | (controller.coalescing.isDisabled(vector) ? COALESCING_DISABLED : 0)
+  }
   if (features.dataBytes(id) === 0 || select === FeatureSelect.SUPPORTED) return Status.SUCCESS
   const cdw11 = view.getUint32(at + SqeOffset.CDW11, true)
   const length = dataLength(controller, id, cdw11)

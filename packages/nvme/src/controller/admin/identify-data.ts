@@ -50,6 +50,7 @@ const OPTIONAL_COMMANDS = 0b1_1101_1111
 /** OACS. */
 const FORMAT_NVM = 1 << 1
 const NAMESPACE_MANAGEMENT = 1 << 3
+const DOORBELL_BUFFER = 1 << 8
 const GET_LBA_STATUS = 1 << 9
 /** LPA: the page of commands and effects; dwords and offsets of 32 bits and more. */
 const LOG_EFFECTS = 1 << 1
@@ -79,7 +80,7 @@ export function identifyController(identity: ControllerIdentity, freeBytes: numb
   view.setUint32(IdCtrl.CTRATT, HOST_ID_OF_16_BYTES, true)
   view.setUint8(IdCtrl.CNTRLTYPE, 1)
   const manages = identity.totalBytes > 0 ? NAMESPACE_MANAGEMENT : 0
-  view.setUint16(IdCtrl.OACS, FORMAT_NVM | GET_LBA_STATUS | manages, true)
+  view.setUint16(IdCtrl.OACS, FORMAT_NVM | DOORBELL_BUFFER | GET_LBA_STATUS | manages, true)
   view.setUint8(IdCtrl.LPA, LOG_EFFECTS | LOG_EXTENDED)
   setUint64(view, IdCtrl.TNVMCAP, identity.totalBytes)
   setUint64(view, IdCtrl.UNVMCAP, freeBytes)

@@ -3,11 +3,19 @@
 
 // Creating and deleting I/O queues.
 
-import { getUint64, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
+import { CQE_BYTES, getUint64, SQE_BYTES, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
 import { INVALID_FIELD, PENDING } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
 import type { Controller } from '../nvme-controller.ts'
-import { CompletionQueue, SubmissionQueue } from '../transport/queues.ts'
+import { CompletionQueue, QueuePriority, SubmissionQueue } from '../transport/queues.ts'
+
+const QUEUE_PRIORITIES: readonly QueuePriority[] = [
+  QueuePriority.URGENT,
+  QueuePriority.HIGH,
+  QueuePriority.MEDIUM,
+  QueuePriority.LOW,
+]
+const INVALID_USE_OF_CMB = Status.INVALID_USE_OF_CMB | STATUS_DNR
 
 /** @see NVMe Base 2.1, 5.2.1 (Create I/O Completion Queue) */
 export function createCq(
@@ -29,6 +37,7 @@ export function createCq(
   if ((flags & 1) === 0) return INVALID_FIELD
   if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
   if (vector >= controller.vectors) return Status.INVALID_INTERRUPT_VECTOR | STATUS_DNR
+  if (controller.memoryBuffer?.straddles(baseAddr, entries * CQE_BYTES)) return INVALID_USE_OF_CMB
   const interruptsEnabled = (flags & 2) !== 0
   controller.setCompletionQueue(
     id,
@@ -59,8 +68,16 @@ export function createSq(
   if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
   if ((flags & 1) === 0) return INVALID_FIELD
   if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
+  if (controller.memoryBuffer?.straddles(baseAddr, entries * SQE_BYTES)) return INVALID_USE_OF_CMB
   cq.users++
-  controller.queues.sqs[id] = new SubmissionQueue({ id, baseAddr, entries, cq })
+  const priority = QUEUE_PRIORITIES[(flags >>> 1) & 3]
+  controller.queues.sqs[id] = new SubmissionQueue({
+    id,
+    baseAddr,
+    entries,
+    cq,
+    ...(priority !== undefined && { priority }),
+  })
   return Status.SUCCESS
 }
 

@@ -5,19 +5,26 @@ import { BusAccess, type BusMaster, BusRange } from '@iolayers/dma-mapping'
 import type { Kernel, Tracepoint } from '@iolayers/kernel'
 import { CQE_BYTES, CqeOffset, statusField } from '../../spec/index.ts'
 import type { CommandSlot, SlotPool } from '../command-slot.ts'
-import type { InterruptSink } from '../contracts.ts'
 import type { ControllerCounters } from '../controller-counters.ts'
 import { type CommandFault, Posting } from '../fault-hooks.ts'
+import type { Coalescing } from './coalescing.ts'
+import type { InterruptLines } from './interrupt-lines.ts'
 import type { CompletionQueue, SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
 
+/** How it tells the host. */
+export interface PosterInterrupts {
+  readonly lines: InterruptLines
+  readonly coalescing: Coalescing
+}
+
 /** Writes completion entries to host memory, keeps those that find their queue full, and raises one interrupt for a batch. */
 export class CompletionPoster {
-  sink: InterruptSink | null = null
   readonly #bus: BusMaster
   readonly #bar: ControllerRegisters
   readonly #slots: SlotPool
   readonly #stats: ControllerCounters
+  readonly #interrupts: PosterInterrupts
   readonly #range: BusRange = new BusRange()
   readonly #trace: Tracepoint
   #anyDirty = false
@@ -28,11 +35,13 @@ export class CompletionPoster {
     readonly bar: ControllerRegisters
     readonly slots: SlotPool
     readonly stats: ControllerCounters
+    readonly interrupts: PosterInterrupts
   }) {
     this.#bus = components.bus
     this.#bar = components.bar
     this.#slots = components.slots
     this.#stats = components.stats
+    this.#interrupts = components.interrupts
     this.#trace = components.kernel.tracer.point('nvmet_req_complete', ['sqid', 'cid', 'status'])
   }
 
@@ -67,16 +76,29 @@ export class CompletionPoster {
   /** One interrupt for each queue that has news; a queue whose vector is masked keeps its news until it is not. */
   interrupt(cqs: readonly (CompletionQueue | null)[]): void {
     // An interrupt is a write to memory too: with bus mastering off there is none. @see PCI Express Base, Bus Master Enable
-    if (!this.#anyDirty || !this.#bus.enabled) return
-    this.#anyDirty = false
-    for (const cq of cqs) {
-      if (cq === null || !cq.dirty) continue
-      if (cq.interruptsEnabled && this.#bar.isMasked(cq.vector)) continue
-      cq.dirty = false
-      if (!cq.interruptsEnabled) continue
-      this.#stats.interrupts++
-      this.sink?.raise(cq.vector)
+    if (!this.#bus.enabled) return
+    const { lines, coalescing } = this.#interrupts
+    if (!lines.msix) {
+      if (lines.pin(cqs, (vector) => this.#bar.isMasked(vector))) this.#stats.interrupts++
+      return
     }
+    this.#stats.interrupts += lines.unmasked()
+    if (!this.#anyDirty) return
+    this.#anyDirty = false
+    for (const cq of cqs) if (cq?.dirty === true) this.#message(cq)
+    coalescing.looked()
+  }
+
+  #message(cq: CompletionQueue): void {
+    const { lines, coalescing } = this.#interrupts
+    if (cq.interruptsEnabled && this.#bar.isMasked(cq.vector)) return
+    if (cq.interruptsEnabled && coalescing.waits(cq)) {
+      this.#anyDirty = true
+      return
+    }
+    cq.dirty = false
+    cq.unreported = 0
+    if (cq.interruptsEnabled && lines.message(cq.vector)) this.#stats.interrupts++
   }
 
   /** Looks at all queues for news the next time. */
@@ -87,6 +109,8 @@ export class CompletionPoster {
   /** The queues are gone. */
   forget(): void {
     this.#anyDirty = false
+    this.#interrupts.lines.forget()
+    this.#interrupts.coalescing.reset()
   }
 
   #post(sq: SubmissionQueue, slot: CommandSlot): void {
@@ -113,6 +137,7 @@ export class CompletionPoster {
     view.setUint16(at + CqeOffset.STATUS, statusField(slot.status, cq.phase), true)
     cq.advanceTail()
     cq.dirty = true
+    cq.unreported++
     this.#anyDirty = true
     if (this.#trace.enabled) this.#trace.emit(sq.id, slot.commandId, slot.status)
   }

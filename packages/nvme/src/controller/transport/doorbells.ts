@@ -16,6 +16,8 @@ export interface DoorbellsComponents {
   readonly stats: ControllerCounters
   /** The controller looks at what is new, soon. */
   readonly kick: () => void
+  /** Interrupts are messages; otherwise their level depends on what the host has read. */
+  readonly msix: () => boolean
 }
 
 /** What the registers ask for. None of it does work inside the access. */
@@ -26,6 +28,7 @@ export class Doorbells implements RegisterListener {
   readonly #errorLog: ErrorLog
   readonly #stats: ControllerCounters
   readonly #kick: () => void
+  readonly #msix: () => boolean
 
   constructor(components: DoorbellsComponents) {
     this.#queues = components.queues
@@ -33,6 +36,7 @@ export class Doorbells implements RegisterListener {
     this.#errorLog = components.errorLog
     this.#stats = components.stats
     this.#kick = components.kick
+    this.#msix = components.msix
   }
 
   /** CC changed something. */
@@ -57,13 +61,19 @@ export class Doorbells implements RegisterListener {
       return
     }
     cq.head = value
-    if (cq.backlogFirst !== null) this.#kick()
+    // Room for what waits, and maybe the end of an interrupt by level.
+    if (cq.backlogFirst !== null || !this.#msix()) this.#kick()
   }
 
   /** What was completed while its vector was masked is told now. */
   unmasked(): void {
     this.poster?.again()
     this.#kick()
+  }
+
+  /** The same for one in host memory. */
+  invalidValue(): void {
+    this.#invalid(true)
   }
 
   /** Ignored, but for an event and an entry in the error log. @see NVMe Base 2.1, 5.1.2 */

@@ -3,6 +3,10 @@
 
 import type { CommandSlot } from '../command-slot.ts'
 
+/** QPRIO of Create I/O Submission Queue. @see NVMe Base 2.1, figure 478 */
+export const QueuePriority = { URGENT: 0, HIGH: 1, MEDIUM: 2, LOW: 3 } as const
+export type QueuePriority = (typeof QueuePriority)[keyof typeof QueuePriority]
+
 /** The controller's end of a completion queue. @see NVMe Base 2.1, 3.3.1 */
 export class CompletionQueue {
   readonly id: number
@@ -19,6 +23,8 @@ export class CompletionQueue {
   users = 0
   /** Posted since the last interrupt. */
   dirty = false
+  /** How many that are. */
+  unreported = 0
   /** Completions that found the queue full, oldest first. */
   backlogFirst: CommandSlot | null = null
   backlogLast: CommandSlot | null = null
@@ -79,8 +85,11 @@ export class SubmissionQueue {
   readonly baseAddr: number
   readonly entries: number
   readonly cq: CompletionQueue
+  readonly priority: QueuePriority
   /** Next entry that the controller fetches. */
   head = 0
+  /** Entries that it has fetched so far. */
+  fetched = 0
   /** One past the last entry that is ready, as the doorbell last said. */
   tail = 0
   /** Commands fetched and not completed. */
@@ -95,11 +104,13 @@ export class SubmissionQueue {
     readonly baseAddr: number
     readonly entries: number
     readonly cq: CompletionQueue
+    readonly priority?: QueuePriority
   }) {
     this.id = init.id
     this.baseAddr = init.baseAddr
     this.entries = init.entries
     this.cq = init.cq
+    this.priority = init.priority ?? QueuePriority.URGENT
   }
 
   /** Entries ready without going round the end of the ring. */
@@ -121,6 +132,7 @@ export class SubmissionQueue {
   }
 
   advanceHead(): void {
+    this.fetched++
     this.head++
     if (this.head === this.entries) this.head = 0
   }

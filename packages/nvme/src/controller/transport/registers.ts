@@ -3,8 +3,20 @@
 
 // The register file. It keeps what the host wrote and shows where the controller stands; doing something about it is the controller's.
 
-import { Cap, Cc, CQES, Csts, Reg, Shst, SQES, VERSION_2_1 } from '../../spec/index.ts'
-import type { RegisterBar } from '../contracts.ts'
+import {
+  Cap,
+  Cc,
+  CQES,
+  Csts,
+  NSSR_RESET,
+  Reg,
+  Shn,
+  Shst,
+  SQES,
+  VERSION_2_1,
+} from '../../spec/index.ts'
+import type { ControllerBar } from '../contracts.ts'
+import type { MemoryBuffer } from './memory-buffer.ts'
 
 /** What register writes set in motion. */
 export interface RegisterListener {
@@ -30,13 +42,16 @@ const READY_TIMEOUT = 30
 const PAGE_SHIFT_MIN = 12
 /** CAP.MPSMAX: pages of up to 64 KiB. */
 const MPS_MAX = 4
+/** CC.AMS. */
+const AMS_WEIGHTED = 1
 
-export class ControllerRegisters implements RegisterBar {
+export class ControllerRegisters implements ControllerBar {
   readonly sizeBytes: number
   readonly #listener: RegisterListener
   readonly #capLow: number
   readonly #capHigh: number
   readonly #queues: number
+  readonly #memoryBuffer: MemoryBuffer | null
   #cc = 0
   #csts = 0
   #aqa = 0
@@ -47,17 +62,27 @@ export class ControllerRegisters implements RegisterBar {
   #masked = 0
   /** CC.EN went to 0: a reset is due even if EN is 1 again by the time that someone looks. */
   #resetAsked = false
+  /** A reset of the subsystem was asked for, and none has been seen since. */
+  #subsystemReset = false
   #gone = false
 
   constructor(
-    init: { readonly queueEntriesMax: number; readonly queuePairs: number },
+    init: {
+      readonly queueEntriesMax: number
+      readonly queuePairs: number
+      readonly memoryBuffer: MemoryBuffer | null
+    },
     listener: RegisterListener,
   ) {
     this.#listener = listener
     this.#queues = init.queuePairs + 1
-    // MQES is 0's based; CQR: queues are contiguous; DSTRD 0; CSS: the NVM command set.
-    this.#capLow = ((init.queueEntriesMax - 1) | Cap.CQR | (READY_TIMEOUT << Cap.TO_SHIFT)) >>> 0
-    this.#capHigh = (1 << Cap.HIGH_CSS_SHIFT) | (MPS_MAX << Cap.HIGH_MPSMAX_SHIFT) | Cap.HIGH_CRWMS
+    this.#memoryBuffer = init.memoryBuffer
+    // MQES is 0's based; CQR: queues are contiguous; AMS: weighted round robin; DSTRD 0; CSS: the NVM command set.
+    const low = (init.queueEntriesMax - 1) | Cap.CQR | (1 << Cap.AMS_SHIFT)
+    this.#capLow = (low | (READY_TIMEOUT << Cap.TO_SHIFT)) >>> 0
+    const pages = MPS_MAX << Cap.HIGH_MPSMAX_SHIFT
+    const high = (1 << Cap.HIGH_CSS_SHIFT) | pages | Cap.HIGH_CRWMS | Cap.HIGH_NSSRS
+    this.#capHigh = init.memoryBuffer === null ? high : high | Cap.HIGH_CMBS
     const needed = Reg.DBS + this.#queues * 2 * DOORBELL_BYTES
     this.sizeBytes = Math.max(0x2000, 2 ** Math.ceil(Math.log2(needed)))
   }
@@ -80,6 +105,15 @@ export class ControllerRegisters implements RegisterBar {
     return this.#resetAsked
   }
 
+  /** CC.AMS: weighted round robin with an urgent class. */
+  get weighted(): boolean {
+    return ((this.#cc >>> Cc.AMS_SHIFT) & 7) === AMS_WEIGHTED
+  }
+
+  get shutsDownAbruptly(): boolean {
+    return ((this.#cc >>> Cc.SHN_SHIFT) & 3) === Shn.ABRUPT
+  }
+
   get wantsShutdown(): boolean {
     return (this.#csts & Csts.SHST_MASK) >> Csts.SHST_SHIFT === Shst.OCCURRING
   }
@@ -99,17 +133,27 @@ export class ControllerRegisters implements RegisterBar {
     const cqEntries = ((this.#aqa >>> 16) & 0xfff) + 1
     const entrySizes = (this.#cc >>> Cc.IOSQES_SHIFT) & 0xff
     const sizesFit = entrySizes === (SQES | (CQES << 4)) || entrySizes === 0
-    if (css !== 0 || mps > MPS_MAX || !sizesFit || sqEntries < 2 || cqEntries < 2) return null
+    const ams = (this.#cc >>> Cc.AMS_SHIFT) & 7
+    if (
+      css !== 0 ||
+      ams > AMS_WEIGHTED ||
+      mps > MPS_MAX ||
+      !sizesFit ||
+      sqEntries < 2 ||
+      cqEntries < 2
+    )
+      return null
     if (asq % pageBytes !== 0 || acq % pageBytes !== 0) return null
     return { asq, acq, sqEntries, cqEntries, pageBytes }
   }
 
   becomeReady(): void {
-    this.#csts = Csts.RDY
+    this.#csts = Csts.RDY | (this.#csts & Csts.NSSRO)
   }
 
   becomeDisabled(): void {
-    this.#csts = 0
+    this.#csts = this.#subsystemReset ? Csts.NSSRO : this.#csts & Csts.NSSRO
+    this.#subsystemReset = false
     this.#masked = 0
     this.#resetAsked = false
   }
@@ -148,6 +192,8 @@ export class ControllerRegisters implements RegisterBar {
         return this.#aqa
       case Reg.CRTO:
         return READY_TIMEOUT
+      case Reg.NSSR:
+        return 0
       case Reg.ASQ:
         return this.#asqLow
       case Reg.ASQ + 4:
@@ -157,8 +203,8 @@ export class ControllerRegisters implements RegisterBar {
       case Reg.ACQ + 4:
         return this.#acqHigh
       default:
-        // Reserved registers and doorbells read as 0.
-        return 0
+        // Registers of abilities that are not there, reserved ones and doorbells read as 0.
+        return this.#memoryBuffer?.read32(offset) ?? 0
     }
   }
 
@@ -195,10 +241,41 @@ export class ControllerRegisters implements RegisterBar {
       case Reg.ACQ + 4:
         this.#acqHigh = word
         return
+      case Reg.CSTS:
+        // NSSRO is cleared by writing 1.
+        this.#csts &= ~(word & Csts.NSSRO)
+        return
+      case Reg.NSSR:
+        if (word === NSSR_RESET) this.#resetSubsystem()
+        return
       default:
         // Read-only and reserved registers ignore writes.
-        return
+        this.#memoryBuffer?.write32(offset, word)
     }
+  }
+
+  read64(offset: number): bigint {
+    const low = BigInt(this.read32(offset))
+    return low | (BigInt(this.read32(offset + 4)) << 32n)
+  }
+
+  write64(offset: number, value: bigint): void {
+    this.write32(offset, Number(value & 0xffff_ffffn))
+    this.write32(offset + 4, Number((value >> 32n) & 0xffff_ffffn))
+  }
+
+  /** As a controller reset, and all registers of the host's are as at first. */
+  #resetSubsystem(): void {
+    this.#cc = 0
+    this.#aqa = 0
+    this.#asqLow = 0
+    this.#asqHigh = 0
+    this.#acqLow = 0
+    this.#acqHigh = 0
+    this.#memoryBuffer?.reset()
+    this.#subsystemReset = true
+    this.#resetAsked = true
+    this.#listener.kick()
   }
 
   #ring(index: number, value: number): void {

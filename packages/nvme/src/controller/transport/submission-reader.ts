@@ -7,8 +7,6 @@ import type { CommandSlot, SlotPool } from '../command-slot.ts'
 import type { SubmissionQueue } from './queues.ts'
 import type { ControllerRegisters } from './registers.ts'
 
-const BURST = 64
-
 /** Runs what is fetched; the entry is only there until it returns. */
 export interface CommandStarter {
   start(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void
@@ -35,11 +33,11 @@ export class SubmissionReader {
     this.#starter = components.starter
   }
 
-  /** Runs up to a burst of commands; true when there may be more. */
-  fetch(sq: SubmissionQueue | null): boolean {
+  /** Runs up to so many commands; true when there may be more. */
+  fetch(sq: SubmissionQueue | null, most: number): boolean {
     if (sq === null) return false
     const range = this.#range
-    let budget = BURST
+    let budget = most
     while (budget > 0 && sq.head !== sq.tail && sq.cq.backlogFirst === null && this.#bar.fetches) {
       const ready = Math.min(sq.readyInARow, budget)
       const reached = this.#bus.translate(
