@@ -3,6 +3,7 @@
 
 export {
   createMemoryStore,
+  createNullStore,
   createNvmeController,
   type InterruptSink,
   type MemoryStore,

@@ -83,6 +83,8 @@ export interface ReadyInit extends RawInit {
 export interface RawInit extends NvmeControllerInit {
   readonly seed?: number
   readonly ramBytes?: number
+  /** With a scheduler that goes by itself: `idle` is then for nothing, and `settle` is what waits. */
+  readonly kernel?: Kernel
   /** Pages of a controller memory buffer; none by default. */
   readonly bufferPages?: number
   /** Whether the controller has faults at all. */
@@ -109,7 +111,7 @@ export class RawDriver {
 
   constructor(init: RawInit = {}) {
     this.scheduler = createVirtualScheduler({ seed: init.seed ?? 1 })
-    this.kernel = createKernel({ scheduler: this.scheduler })
+    this.kernel = init.kernel ?? createKernel({ scheduler: this.scheduler })
     this.memory = createPhysicalMemory(
       { kernel: this.kernel },
       { ramBytes: init.ramBytes ?? 8 << 20, backing: 'plain' },
@@ -220,21 +222,49 @@ export class RawDriver {
   }
 
   createQueuePair(id: number, entries = 64, cqEntries: number = entries, interrupts = true): void {
+    for (const command of this.queuePairCommands(id, entries, cqEntries, interrupts)) {
+      expect(this.admin(command).status).toBe(0)
+    }
+  }
+
+  /** What creates a pair, whose memory is made here. */
+  queuePairCommands(
+    id: number,
+    entries = 64,
+    cqEntries: number = entries,
+    interrupts = true,
+  ): readonly Command[] {
     const pair = this.#makePair(id, entries, cqEntries)
-    const cq = this.admin({
-      opcode: AdminOpcode.CREATE_IO_CQ,
-      prp1: pair.cqAt,
-      cdw10: id | ((cqEntries - 1) << 16),
-      cdw11: 1 | (interrupts ? 2 : 0) | (id << 16),
-    })
-    expect(cq.status).toBe(0)
-    const sq = this.admin({
-      opcode: AdminOpcode.CREATE_IO_SQ,
-      prp1: pair.sqAt,
-      cdw10: id | ((entries - 1) << 16),
-      cdw11: 1 | (id << 16),
-    })
-    expect(sq.status).toBe(0)
+    return [
+      {
+        opcode: AdminOpcode.CREATE_IO_CQ,
+        prp1: pair.cqAt,
+        cdw10: id | ((cqEntries - 1) << 16),
+        cdw11: 1 | (interrupts ? 2 : 0) | (id << 16),
+      },
+      {
+        opcode: AdminOpcode.CREATE_IO_SQ,
+        prp1: pair.sqAt,
+        cdw10: id | ((entries - 1) << 16),
+        cdw11: 1 | (id << 16),
+      },
+    ]
+  }
+
+  /** One command, alone, where the scheduler goes by itself. */
+  async execSoon(id: number, command: Command): Promise<Completion> {
+    this.push(id, command)
+    this.ring(id)
+    return await this.settle(() => this.reap(id)[0])
+  }
+
+  /** Looks again and again, between the turns of the event loop. */
+  async settle<T>(look: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = look()
+      if (found !== undefined) return found
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** Writes an entry and gives its command id; nothing is rung. */

@@ -29,6 +29,7 @@ export {
 } from './fault-hooks.ts'
 export { createNvmeController } from './nvme-controller.ts'
 export { createMemoryStore, type MemoryStore } from './store/memory-store.ts'
+export { createNullStore } from './store/null-store.ts'
 export {
   createSimulatedStore,
   type SimulatedStore,

@@ -7,7 +7,7 @@
 // The file may end inside the last logical block: what is missing reads as zeros, and a write puts the whole block there, which the owner
 // of the file cuts off again.
 
-import { closeSync, constants, fdatasync, fstatSync, openSync, readv, writev } from 'node:fs'
+import { closeSync, constants, fdatasync, fstatSync, openSync, readv, write, writev } from 'node:fs'
 import {
   assert,
   DeferredCall,
@@ -19,6 +19,7 @@ import {
 } from '@iolayers/kernel'
 import { type NamespaceStore, type StoreIo, StoreOp } from '../controller/index.ts'
 import { STATUS_DNR, Status } from '../spec/index.ts'
+import { punchHole } from './punch-hole.ts'
 import { ViewCache } from './view-cache.ts'
 
 export interface FileStoreInit {
@@ -39,6 +40,17 @@ export interface FileStore extends NamespaceStore {
 
 /** @see IOV_MAX of POSIX, UIO_MAXIOV of Linux */
 const IOV_MAX = 1024
+
+const VERBS: Readonly<Record<StoreOp, string>> = {
+  [StoreOp.READ]: 'reading',
+  [StoreOp.WRITE]: 'writing',
+  [StoreOp.FLUSH]: 'syncing',
+  [StoreOp.WRITE_ZEROES]: 'zeroing',
+  [StoreOp.DEALLOCATE]: 'deallocating',
+}
+
+/** Zeros written at once, where no hole can be punched. */
+const ZEROS_BYTES = 1 << 20
 
 /** Opens the file. Throws what opening it throws, and EISDIR for a directory. The store owns the descriptor. */
 export function createFileStore(
@@ -61,8 +73,10 @@ class Store implements FileStore {
   lastError: KernelError | null = null
   /** What I/O goes to: one of the two below, which are one where there is no O_DIRECT. */
   fd: number
-  readonly #cachedFd: number
+  /** Without O_DIRECT. */
+  readonly cachedFd: number
   readonly #directFd: number
+  #zeros: Uint8Array | null = null
   #inFlight = 0
 
   constructor(kernel: Kernel, init: FileStoreInit) {
@@ -71,13 +85,13 @@ class Store implements FileStore {
     this.#readOnly = init.readOnly ?? false
     this.#idle = new WaitQueue(kernel.scheduler, `I/O on ${init.path}`)
     const access = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
-    this.#cachedFd = openSync(init.path, access)
-    const stat = fstatSync(this.#cachedFd)
+    this.cachedFd = openSync(init.path, access)
+    const stat = fstatSync(this.cachedFd)
     if (stat.isDirectory()) {
-      closeSync(this.#cachedFd)
+      closeSync(this.cachedFd)
       throw new KernelError('EISDIR', `${init.path} is a directory`)
     }
-    this.#directFd = init.direct === true ? openDirect(this.#cachedFd, access) : this.#cachedFd
+    this.#directFd = init.direct === true ? openDirect(this.cachedFd, access) : this.cachedFd
     this.fd = this.#directFd
     this.#endBytes = stat.size
     const blockBytes = init.logicalBlockBytes ?? 512
@@ -85,12 +99,16 @@ class Store implements FileStore {
   }
 
   get direct(): boolean {
-    return this.fd >= 0 && this.fd !== this.#cachedFd
+    return this.fd >= 0 && this.fd !== this.cachedFd
+  }
+
+  supports(): boolean {
+    return true
   }
 
   submit(io: StoreIo): void {
     assert(this.fd >= 0, 'I/O on a file store that was closed')
-    if (this.#readOnly && io.op === StoreOp.WRITE) {
+    if (this.#readOnly && io.op !== StoreOp.READ && io.op !== StoreOp.FLUSH) {
       this.lastError = new KernelError('EROFS', `${this.#path} was opened for reading only`)
       io.completion.storeDone(io, Status.NAMESPACE_WRITE_PROTECTED | STATUS_DNR)
       return
@@ -108,8 +126,8 @@ class Store implements FileStore {
     yield* this.#idle.waitEvent(() => this.#inFlight === 0)
     if (this.fd < 0) return
     this.fd = -1
-    closeSync(this.#cachedFd)
-    if (this.#directFd !== this.#cachedFd) closeSync(this.#directFd)
+    closeSync(this.cachedFd)
+    if (this.#directFd !== this.cachedFd) closeSync(this.#directFd)
     this.views.clear()
   }
 
@@ -127,8 +145,7 @@ class Store implements FileStore {
   /** Remembers why, for messages, and gives the status that a host is told. */
   fail(io: StoreIo, error: NodeJS.ErrnoException): number {
     const code = errnoName(error.errno ?? 0) ?? 'EIO'
-    const verb =
-      io.op === StoreOp.READ ? 'reading' : io.op === StoreOp.WRITE ? 'writing' : 'syncing'
+    const verb = VERBS[io.op]
     this.lastError = new KernelError(
       code,
       `${verb} ${this.#path} at offset ${io.offsetBytes}: ${code}`,
@@ -143,9 +160,15 @@ class Store implements FileStore {
     return statusOfErrno('EIO', io.op)
   }
 
+  /** Made when somebody needs it. */
+  zeros(): Uint8Array {
+    this.#zeros ??= new Uint8Array(ZEROS_BYTES)
+    return this.#zeros
+  }
+
   /** The file system refused O_DIRECT for an I/O: from now on through the page cache. What is under way ends where it began. */
   giveUpDirect(): void {
-    this.fd = this.#cachedFd
+    this.fd = this.cachedFd
   }
 }
 
@@ -190,7 +213,24 @@ class Transfer {
       fdatasync(this.#store.fd, this.#onSynced)
       return
     }
-    this.#issue(io)
+    if (io.op === StoreOp.DEALLOCATE) {
+      const { offsetBytes, lengthBytes } = io
+      punchHole(this.#store.cachedFd, offsetBytes, lengthBytes, (punched) => {
+        // Else zeros are written.
+        this.#onDone(null, punched ? lengthBytes : 0)
+      })
+      return
+    }
+    if (io.op === StoreOp.WRITE_ZEROES) this.#zero(io)
+    else this.#issue(io)
+  }
+
+  /** Through the page cache: the memory of the zeros is not aligned for anything else. */
+  #zero(io: StoreIo): void {
+    const zeros = this.#store.zeros()
+    const part = Math.min(zeros.length, io.lengthBytes - this.#doneBytes)
+    const position = io.offsetBytes + this.#doneBytes
+    write(this.#store.cachedFd, zeros, 0, part, position, this.#onDone)
   }
 
   #issue(io: StoreIo): void {
@@ -232,6 +272,12 @@ class Transfer {
     }
     if (io.op === StoreOp.FLUSH) {
       this.#finish(io, Status.SUCCESS)
+      return
+    }
+    if (io.op === StoreOp.WRITE_ZEROES || io.op === StoreOp.DEALLOCATE) {
+      this.#doneBytes += this.#bytes
+      if (this.#doneBytes < io.lengthBytes) this.#zero(io)
+      else this.#finish(io, Status.SUCCESS)
       return
     }
     this.#advance(io, this.#bytes)
@@ -326,6 +372,10 @@ function statusOfErrno(code: string, op: StoreOp): number {
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return Status.CAPACITY_EXCEEDED | STATUS_DNR
   }
-  if (op === StoreOp.WRITE) return Status.WRITE_FAULT
+  if (op === StoreOp.READ || op === StoreOp.FLUSH) return notWritten(op)
+  return Status.WRITE_FAULT
+}
+
+function notWritten(op: StoreOp): number {
   return op === StoreOp.READ ? Status.UNRECOVERED_READ : Status.INTERNAL_ERROR
 }

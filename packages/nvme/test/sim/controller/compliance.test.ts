@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore, createSimulatedStore, StoreOp } from '../../../src/controller/index.ts'
 import { STATUS_DNR, Status } from '../../../src/spec/index.ts'
 import {
-  Io,
+  Scatter,
   STORE_BYTES,
   type StoreSetup,
-  scatter,
-  storeCompliance,
-} from '../../store-compliance.ts'
+  TestIo,
+} from '../../../src/store-compliance/index.ts'
+import { storeCompliance } from '../../store-compliance.ts'
 
 function inMemory(backing: 'plain' | 'wasm'): StoreSetup {
   const scheduler = createVirtualScheduler({ seed: 3 })
@@ -63,8 +63,8 @@ for (const [seed, stepBytes] of [
 describe('a simulated store', () => {
   it('that shrank fails the read, and says so', () => {
     const { scheduler, kernel, store } = simulated(4, 4096)
-    const places = scatter(kernel)
-    const one = new Io(kernel, 0)
+    const places = new Scatter(kernel)
+    const one = new TestIo(kernel, 0)
     places.prepare(one.io, StoreOp.READ, 8192, [8192])
     store.shrinkTo(10_000)
     expect(scheduler.runSync('read', one.exec(store))).toBe(Status.UNRECOVERED_READ)
@@ -73,8 +73,8 @@ describe('a simulated store', () => {
 
   it('that is full fails the write, and says so', () => {
     const { scheduler, kernel, store } = simulated(5, 4096)
-    const places = scatter(kernel)
-    const one = new Io(kernel, 0)
+    const places = new Scatter(kernel)
+    const one = new TestIo(kernel, 0)
     places.prepare(one.io, StoreOp.WRITE, 4096, [8192])
     store.fillUpAt(8192)
     const status = scheduler.runSync('write', one.exec(store))

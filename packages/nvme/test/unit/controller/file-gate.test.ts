@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type NamespaceStore, StoreIo, StoreOp } from '../../../src/controller/index.ts'
 import { createFileStore } from '../../../src/file/index.ts'
 import { Status } from '../../../src/spec/index.ts'
-import { scatter } from '../../store-compliance.ts'
+import { Scatter } from '../../../src/store-compliance/index.ts'
 
 const BLOCK = 512
 const UNTOUCHED = 0x5c
@@ -38,7 +38,7 @@ function rig(content: Uint8Array) {
     },
   }
   const io = new StoreIo(0, completion, gate)
-  const places = scatter(kernel)
+  const places = new Scatter(kernel)
   const exec = (op: StoreOp, enabled: { readonly before: boolean; readonly after: boolean }) => {
     places.prepare(io, op, 0, [BLOCK])
     if (op === StoreOp.FLUSH) io.count = 0

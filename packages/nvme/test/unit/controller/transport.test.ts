@@ -170,7 +170,12 @@ describe('interrupt coalescing', () => {
     const id = FeatureId.INTERRUPT_VECTOR_CONFIGURATION
     const config = { cdw10: id, cdw11: 1 | (1 << 16) }
     expect(driver.admin({ opcode: AdminOpcode.SET_FEATURES, ...config }).status).toBe(0)
+    driver.raised.length = 0
+    driver.push(0, { opcode: AdminOpcode.ABORT, cdw10: 1 })
+    driver.ring(0)
+    driver.scheduler.runReady()
     expect(driver.raised).toEqual([0])
+    driver.reap(0)
     const get = (vector: number) =>
       driver.admin({ opcode: AdminOpcode.GET_FEATURES, cdw10: id, cdw11: vector })
     expect([get(1).result, get(2).result]).toEqual([1 | (1 << 16), 2])

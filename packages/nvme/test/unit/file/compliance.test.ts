@@ -5,8 +5,16 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEventLoopScheduler, createKernel } from '@iolayers/kernel'
+import { afterEach, describe, expect, it } from 'vitest'
+import { StoreOp } from '../../../src/controller/index.ts'
 import { createFileStore } from '../../../src/file/index.ts'
-import { STORE_BYTES, type StoreSetup, storeCompliance } from '../../store-compliance.ts'
+import {
+  Scatter,
+  STORE_BYTES,
+  type StoreSetup,
+  TestIo,
+} from '../../../src/store-compliance/index.ts'
+import { storeCompliance } from '../../store-compliance.ts'
 
 function make(direct: boolean): StoreSetup {
   const directory = mkdtempSync(join(tmpdir(), 'nvme-store-'))
@@ -27,3 +35,35 @@ function make(direct: boolean): StoreSetup {
 storeCompliance('file', () => make(false))
 // Ranges that O_DIRECT refuses: the store goes on through the page cache.
 storeCompliance('file with O_DIRECT asked for', () => make(true))
+
+describe('deallocating', () => {
+  const { PATH } = process.env
+  afterEach(() => {
+    process.env.PATH = PATH
+  })
+
+  it.each([
+    ['with the command that punches holes', PATH],
+    ['without it, by writing zeros', ''],
+  ])('%s: the bytes are zeros, and the file keeps its size', async (_name, path) => {
+    process.env.PATH = path
+    const setup = make(false)
+    const { kernel, store } = setup
+    const places = new Scatter(kernel)
+    const one = new TestIo(kernel, 0)
+    places.prepare(one.io, StoreOp.WRITE, 0, [262_144])
+    places.put(one.io, new Uint8Array(262_144).fill(7))
+    expect(await setup.run('write', one.exec(store))).toBe(0)
+    one.io.op = StoreOp.DEALLOCATE
+    one.io.count = 0
+    one.io.offsetBytes = 4096
+    one.io.lengthBytes = 200_000 - (200_000 % 512)
+    expect(await setup.run('deallocate', one.exec(store))).toBe(0)
+    const expected = new Uint8Array(STORE_BYTES)
+    expected.fill(7, 0, 4096)
+    expected.fill(7, 4096 + one.io.lengthBytes, 262_144)
+    expect(Buffer.compare(setup.contents(), expected)).toBe(0)
+    await setup.run('close', store.close())
+    setup.cleanUp()
+  })
+})

@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StoreOp } from '../../../src/controller/index.ts'
 import { createFileStore, type FileStoreInit } from '../../../src/file/index.ts'
 import { STATUS_CODE_MASK, STATUS_DNR, Status } from '../../../src/spec/index.ts'
-import { Io, scatter } from '../../store-compliance.ts'
+import { Scatter, TestIo } from '../../../src/store-compliance/index.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -34,8 +34,8 @@ function setup(content: Uint8Array | string, init: Partial<FileStoreInit> = {}) 
   const scheduler = createEventLoopScheduler()
   const kernel = createKernel({ scheduler })
   const store = createFileStore({ kernel }, { path, ...init })
-  const places = scatter(kernel)
-  const one = new Io(kernel, 0)
+  const places = new Scatter(kernel)
+  const one = new TestIo(kernel, 0)
   return {
     path,
     scheduler,
