@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEventLoopScheduler, createKernel } from '@iolayers/kernel'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { StoreOp } from '../../../src/controller/index.ts'
 import { createFileStore } from '../../../src/file/index.ts'
 import {
@@ -39,14 +39,14 @@ storeCompliance('file with O_DIRECT asked for', () => make(true))
 describe('deallocating', () => {
   const { PATH } = process.env
   afterEach(() => {
-    process.env.PATH = PATH
+    vi.unstubAllEnvs()
   })
 
   it.each([
     ['with the command that punches holes', PATH],
     ['without it, by writing zeros', ''],
   ])('%s: the bytes are zeros, and the file keeps its size', async (_name, path) => {
-    process.env.PATH = path
+    vi.stubEnv('PATH', path)
     const setup = make(false)
     const { kernel, store } = setup
     const places = new Scatter(kernel)
