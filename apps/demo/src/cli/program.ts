@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { copyCommand } from '../commands/copy.ts'
 import { dmabufCommand } from '../commands/dmabuf.ts'
 import { iterCommand } from '../commands/iter.ts'
+import { nvmeCommand } from '../commands/nvme.ts'
 import { traceCommand } from '../commands/trace.ts'
 import { weaveCommand } from '../commands/weave.ts'
 import { type CommandIo, wantsColor } from './output.ts'
@@ -24,11 +25,19 @@ export function createProgram(io: CommandIo): Command {
         'Example:',
         '  iolayers copy disk.img mem:1G',
         '  iolayers trace --op read --size 64K',
+        '  iolayers nvme id-ctrl disk.img',
         '  iolayers weave run --all',
         '',
       ].join('\n'),
     )
-  for (const make of [copyCommand, dmabufCommand, iterCommand, traceCommand, weaveCommand]) {
+  for (const make of [
+    copyCommand,
+    dmabufCommand,
+    iterCommand,
+    nvmeCommand,
+    traceCommand,
+    weaveCommand,
+  ]) {
     program.addCommand(make(io))
   }
   configure(program, io)

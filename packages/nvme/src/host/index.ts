@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+export type { AdminCommand, AdminResult } from './admin/admin-queue.ts'
 export { CtrlState } from './ctrl/ctrl-state.ts'
 export type { IdentifyController } from './ctrl/identify.ts'
 export { NVME_IO_TIMEOUT_NS, type NvmeHostInit } from './host-init.ts'

@@ -5,6 +5,7 @@ import type { Disk, DmabufTokenFactory } from '@iolayers/block-core'
 import type { Device } from '@iolayers/dma-mapping'
 import { Completion, type Kernel, KernelError, type Op } from '@iolayers/kernel'
 import type { InterruptSink, RegisterBar } from '../controller/contracts.ts'
+import { ADMIN_DATA_SIZE, type AdminCommand, type AdminResult } from './admin/admin-queue.ts'
 import { CtrlState } from './ctrl/ctrl-state.ts'
 import type { IdentifyController } from './ctrl/identify.ts'
 import { type HostSettings, hostSettings, type NvmeHostInit } from './host-init.ts'
@@ -60,6 +61,13 @@ export interface NvmeHost {
    * registered until they are released. Gives all memory back. Idempotent. Throws KernelError EBUSY during `probe`.
    */
   remove(): Op<void>
+  /**
+   * Sends an admin command as it is, and returns what the controller said, well or not. With at most 4096 bytes of data. What a command changes that the
+   * driver relies on (queues, features) it does not hear of. Throws KernelError ENODEV where the controller is not live, ETIMEDOUT, ENOMEM, EINVAL for
+   * too much data.
+   * @see drivers/nvme/host/ioctl.c NVME_IOCTL_ADMIN_CMD
+   */
+  adminPassthru(command: AdminCommand): Op<AdminResult>
   readonly state: CtrlState
   readonly stats: NvmeHostStats
 }
@@ -119,6 +127,21 @@ class PciHost implements NvmeHost {
     } finally {
       this.#probing = false
     }
+  }
+
+  *adminPassthru(command: AdminCommand): Op<AdminResult> {
+    const { admin, state } = this.#dev
+    if (admin === null || state.current !== CtrlState.LIVE) {
+      throw new KernelError('ENODEV', `${this.#dev.name}: an admin command, and no live controller`)
+    }
+    const dataBytes = Math.max(command.dataIn?.length ?? 0, command.dataOut?.length ?? 0)
+    if (dataBytes > ADMIN_DATA_SIZE) {
+      throw new KernelError('EINVAL', 'data of an admin command', {
+        value: dataBytes,
+        accepted: `at most ${ADMIN_DATA_SIZE} bytes`,
+      })
+    }
+    return yield* admin.execute(command)
   }
 
   reset(): Op<void> {

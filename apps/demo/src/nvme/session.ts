@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+// A controller over one file, or over memory, for the time of one command.
+
+import { statSync, truncateSync } from 'node:fs'
+import {
+  createDevice,
+  createIommu,
+  createPhysicalMemory,
+  type PhysicalMemory,
+} from '@iolayers/dma-mapping'
+import { createEventLoopScheduler, createKernel, type Kernel, type Op } from '@iolayers/kernel'
+import {
+  createMemoryStore,
+  createNvmeController,
+  type NamespaceStore,
+} from '@iolayers/nvme/controller'
+import { createFileStore } from '@iolayers/nvme/file'
+import {
+  type AdminCommand,
+  type AdminResult,
+  createNvmeHost,
+  nvmeStatusText,
+} from '@iolayers/nvme/host'
+import { FoundError } from '../cli/failure.ts'
+import type { Location } from '../copy/location.ts'
+
+/** What a command has of the controller. */
+export interface NvmeSession {
+  /** The disk's name, as nvme-cli would name the device. */
+  readonly device: string
+  /** Throws FoundError, exit 1, with the words of the status where the controller refuses. */
+  admin(what: string, command: AdminCommand): Op<number>
+  /** The same, with the data that comes back. */
+  read(what: string, command: AdminCommand, lengthBytes: number): Op<Uint8Array>
+  register32(offset: number): number
+  register64(offset: number): bigint
+}
+
+/** Memory for queues and descriptor lists. */
+const QUEUE_BYTES = 16 << 20
+const BLOCK_BYTES = 512
+
+/** Runs `use` with a controller over `target`, whose namespace 1 it is; all of it is gone afterwards but what was written to a file. */
+export async function withController<T>(
+  target: Location,
+  init: { readonly writes: boolean },
+  use: (session: NvmeSession) => Op<T>,
+): Promise<T> {
+  const scheduler = createEventLoopScheduler()
+  const kernel = createKernel({ scheduler })
+  const mediumBytes = target.kind === 'memory' ? target.sizeBytes : 0
+  const memory = createPhysicalMemory({ kernel }, { ramBytes: QUEUE_BYTES + 2 * mediumBytes })
+  const sizeBefore = target.kind === 'file' ? statSync(target.path).size : 0
+  try {
+    return await scheduler.run('nvme', session(kernel, memory, target, init, use))
+  } finally {
+    // A file may end within a block, of which the controller writes all.
+    if (target.kind === 'file' && init.writes && statSync(target.path).size > sizeBefore) {
+      truncateSync(target.path, sizeBefore)
+    }
+  }
+}
+
+function* session<T>(
+  kernel: Kernel,
+  memory: PhysicalMemory,
+  target: Location,
+  init: { readonly writes: boolean },
+  use: (session: NvmeSession) => Op<T>,
+): Op<T> {
+  const store = openStore(kernel, memory, target, init.writes)
+  const iommu = createIommu({ kernel })
+  const device = createDevice({ kernel, memory, iommu }, { name: 'nvme0', iommuMode: 'lazy' })
+  const controller = createNvmeController({ kernel, bus: device.bus })
+  try {
+    controller.addNamespace(1, { store })
+    const host = createNvmeHost({
+      kernel,
+      device,
+      bar: controller.bar,
+      interrupts: (sink) => controller.connectInterrupts(sink),
+    })
+    yield* host.probe()
+    try {
+      return yield* use({
+        device: host.disks[0]?.name ?? 'nvme0n1',
+        *admin(what, command) {
+          return checked(what, yield* host.adminPassthru(command)).result
+        },
+        *read(what, command, lengthBytes) {
+          const dataIn = new Uint8Array(lengthBytes)
+          checked(what, yield* host.adminPassthru({ ...command, dataIn }))
+          return dataIn
+        },
+        register32: (offset) => controller.bar.read32(offset),
+        register64: (offset) => controller.bar.read64(offset),
+      })
+    } finally {
+      yield* host.shutdown()
+    }
+  } finally {
+    controller.destroy()
+    device.destroy()
+    yield* store.close()
+  }
+}
+
+function openStore(
+  kernel: Kernel,
+  memory: PhysicalMemory,
+  target: Location,
+  writes: boolean,
+): NamespaceStore {
+  if (target.kind === 'file')
+    return createFileStore({ kernel }, { path: target.path, readOnly: !writes })
+  const sizeBytes = Math.max(1, Math.ceil(target.sizeBytes / BLOCK_BYTES)) * BLOCK_BYTES
+  return createMemoryStore({ kernel, memory }, { sizeBytes })
+}
+
+function checked(what: string, result: AdminResult): AdminResult {
+  if (result.status === 0) return result
+  throw new FoundError(`${what}: ${nvmeStatusText(result.status)}`)
+}
