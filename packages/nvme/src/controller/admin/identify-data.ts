@@ -57,6 +57,8 @@ const LOG_EFFECTS = 1 << 1
 const LOG_EXTENDED = 1 << 2
 /** CTRATT. */
 const HOST_ID_OF_16_BYTES = 1
+/** SGLS. */
+const SGL_BIT_BUCKET = 1 << 16
 const FUSED_COMPARE_AND_WRITE = 1
 /** Formats 0h and 2h. */
 const COPY_FORMATS = 0b101
@@ -101,7 +103,7 @@ export function identifyController(identity: ControllerIdentity, freeBytes: numb
   view.setUint8(IdCtrl.VWC, 1 | (3 << 1))
   view.setUint16(IdCtrl.ACWU, FUSED_BLOCKS_MAX - 1, true)
   view.setUint16(IdCtrl.CDFS, COPY_FORMATS, true)
-  view.setUint32(IdCtrl.SGLS, identity.sgl ? SGLS_SUPPORTED : 0, true)
+  view.setUint32(IdCtrl.SGLS, identity.sgl ? SGLS_SUPPORTED | SGL_BIT_BUCKET : 0, true)
   putText(bytes, IdCtrl.SUBNQN, identity.subsystemNqn)
   return bytes
 }

@@ -26,6 +26,7 @@ import {
   sglType,
 } from '../../spec/index.ts'
 import type { StoreIo } from '../contracts.ts'
+import { SCRATCH_BYTES, Scratch } from '../io/scratch.ts'
 
 const PRP_BYTES = 8
 /**
@@ -62,6 +63,8 @@ export class DataPointer {
   readonly #list: BusRange = new BusRange()
   readonly #segment: SegmentCursor = new SegmentCursor()
   readonly #gathered: Uint8Array = new Uint8Array(SGL_DESCRIPTOR_BYTES)
+  /** Made at the first need. */
+  #bucket: Scratch | null = null
   readonly #gatheredView: DataView = new DataView(this.#gathered.buffer)
 
   constructor(bus: BusMaster, init: DataPointerInit) {
@@ -224,13 +227,26 @@ export class DataPointer {
       segment.last = type === SglType.LAST_SEGMENT
       return NEXT_SEGMENT
     }
-    if (type !== SglType.DATA_BLOCK) return Status.SGL_TYPE_INVALID | STATUS_DNR
     const length = sglLength(view, offset)
+    if (type === SglType.BIT_BUCKET) return this.#discard(segment, length, access, io)
+    if (type !== SglType.DATA_BLOCK) return Status.SGL_TYPE_INVALID | STATUS_DNR
     if (length > segment.leftBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
     segment.leftBytes -= length
     return length === 0
       ? Status.SUCCESS
       : this.#addRange(sglAddress(view, offset), length, access, io)
+  }
+
+  /** What is read and not wanted goes into memory of the controller's own. Of a write it is nothing. @see NVMe Base 2.1, 4.3.2 (Bit Bucket) */
+  #discard(segment: SegmentCursor, length: number, access: BusAccess, io: StoreIo): number {
+    if (access === Access.READ) return Status.SUCCESS
+    if (length > segment.leftBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+    segment.leftBytes -= length
+    this.#bucket ??= new Scratch()
+    for (let left = length; left > 0; left -= SCRATCH_BYTES) {
+      io.addRange(this.#bucket, 0, Math.min(left, SCRATCH_BYTES))
+    }
+    return Status.SUCCESS
   }
 
   #addRange(busAddr: number, lengthBytes: number, access: BusAccess, io: StoreIo): number {
