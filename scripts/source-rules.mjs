@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-// What the linter cannot say: the licence header of every source file, and no way round the ban on clocks and chance.
+// What the linter cannot say: the licence header of every source file, no way round the ban on clocks and chance, and no page that names a file that is not there.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { root, sourceFiles } from './lib/workspace.mjs'
+import { missingPaths, missingPathsOf } from './lib/doc-paths.mjs'
+import { docPages, root, sourceFiles } from './lib/workspace.mjs'
 
 const header = '// SPDX-License-Identifier: Apache-2.0\n// Copyright 2026 The iolayers authors\n'
 
@@ -73,6 +74,11 @@ for (const [file, text] of canaries)
 for (const [file, text] of allowed)
   if (problemsOf(file, text).length > 0) problems.push(`the rules refuse this: ${text}`)
 
+const pages = docPages()
+problems.push(...missingPathsOf(root, pages))
+const gone = missingPaths(root, 'in `scripts/{source-rules,no-such-file}.mjs` and `scripts/`')
+if (gone.join() !== 'scripts/no-such-file.mjs') problems.push('a page may name what is not there')
+
 for (const problem of problems) console.error(problem)
-console.log(`${files.length} source files, ${canaries.length} canaries`)
+console.log(`${files.length} source files, ${pages.length} pages, ${canaries.length + 1} canaries`)
 process.exitCode = problems.length > 0 ? 1 : 0

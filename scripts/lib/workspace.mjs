@@ -30,6 +30,14 @@ export function sourceFiles() {
     .sort()
 }
 
+/** Every page of documentation but the histories of changes, relative to the root. */
+export function docPages() {
+  return [...walk(root)]
+    .map((path) => relative(root, path).split(sep).join('/'))
+    .filter((path) => path.endsWith('.md') && !/(^|\/)(CHANGELOG\.md|\.changeset\/.*)$/.test(path))
+    .sort()
+}
+
 /** The workspace's packages and apps: name, folder relative to the root, manifest. */
 export function workspacePackages() {
   return ['packages', 'apps'].flatMap((group) =>

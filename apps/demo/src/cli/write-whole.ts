@@ -3,20 +3,17 @@
 
 // Files that a command writes at its end: whole or not at all, and refused before the work where they could not be written after it.
 
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { UsageError } from './failure.ts'
 
 /** Nobody sees half of it. Throws what the system says, with nothing left behind. */
 export function writeWhole(path: string, text: string): void {
-  const partial = `${path}.partial`
-  try {
+  inDirBeside(path, (dir) => {
+    const partial = join(dir, basename(path))
     writeFileSync(partial, text)
     renameSync(partial, path)
-  } catch (error) {
-    rmSync(partial, { force: true })
-    throw error
-  }
+  })
 }
 
 /** Makes the directory. Throws UsageError for what is none, and what the system says where nothing can be written in it. */
@@ -26,7 +23,7 @@ export function prepareDir(option: string, dir: string): void {
     throw new UsageError(`${option} ${dir}: it is no directory`)
   }
   mkdirSync(dir, { recursive: true })
-  tryToWrite(`${dir}/.iolayers`)
+  tryToWrite(join(dir, 'new'))
 }
 
 /** Makes the directory of a file that is to be written later. Throws as `prepareDir`, and UsageError where a directory is in its place. */
@@ -38,7 +35,15 @@ export function prepareFile(option: string, path: string): void {
 }
 
 function tryToWrite(path: string): void {
-  const partial = `${path}.partial`
-  writeFileSync(partial, '')
-  rmSync(partial)
+  inDirBeside(path, (dir) => writeFileSync(join(dir, basename(path)), ''))
+}
+
+/** A directory of our own, on the file system of `path`: no name in it can be one of the user's. */
+function inDirBeside(path: string, work: (dir: string) => void): void {
+  const dir = mkdtempSync(join(dirname(path), '.iolayers-'))
+  try {
+    work(dir)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 }

@@ -84,7 +84,6 @@ export function weaveRunCommand(io: CommandIo): Command {
       const results = await runWithProgress(io, plan.jobs, workers)
       const seconds = (performance.now() - begun) / 1000
       const verdicts = verdictsOf(plan, results)
-      if (raw.save !== undefined) saveFailures(raw.save, verdicts, chosen)
       const missing = raw.all === true ? unaccounted() : []
       const wrong = whatIsWrong(verdicts, missing)
       const good = wrong.length === 0
@@ -92,6 +91,8 @@ export function weaveRunCommand(io: CommandIo): Command {
         const entries = entriesOf(verdicts, raw.all === true)
         writeJson(io, { seconds, good, hazards: entries, unaccounted: missing })
       } else printVerdicts(io, verdicts, seconds)
+      // After what was found is told: a disk that is full by now takes nothing of it away.
+      if (raw.save !== undefined) saveFailures(raw.save, verdicts, chosen)
       if (!good) throw new FoundError(wrong.join('; '))
     })
 }

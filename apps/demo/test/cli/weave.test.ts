@@ -73,15 +73,6 @@ describe('iolayers weave', () => {
       expect((await run('replay', `${dir}/${name}`)).code).toBe(1)
   })
 
-  it.each(['pct', 'uniform', 'random'])(
-    '--scheduler %s is what ours is searched with',
-    async (name) => {
-      const { stdout } = await run('run', 'H2', '--scheduler', name, '--schedules', '200', '--json')
-      const [{ ours }] = JSON.parse(stdout).hazards
-      expect(ours).toMatchObject({ clean: true, exhaustive: false, bound: null, schedules: 400 })
-    },
-  )
-
   it('a mutant that is not found in time is exit 1, with its name', async () => {
     const { code, stderr } = await run('run', 'F9', '--scheduler', 'exhaustive', '--schedules', '5')
     expect(code).toBe(1)
