@@ -61,7 +61,7 @@ export function weaveRunCommand(io: CommandIo): Command {
     .option('--seed <S>', 'of the searches that go by chance', '1')
     .option(
       '--save <DIR>',
-      'write each failure that was found to DIR/ID.json, and of ours to DIR/ID.ours.POLICY.json, for `weave replay`',
+      'write each failure that was found to DIR/ID.json, and of ours to DIR/ID.ours.POLICY.json, for `weave replay`; what runs before this one saved there stays',
     )
     .option('--jobs <N>', 'threads; as many as there are processors by default')
     .option('--json', 'print one JSON document')
@@ -89,7 +89,7 @@ export function weaveRunCommand(io: CommandIo): Command {
       const good = wrong.length === 0
       if (raw.json === true) {
         const entries = entriesOf(verdicts, raw.all === true)
-        writeJson(io, { seconds, good, hazards: entries, unaccounted: missing })
+        writeJson(io, { seconds, good, wrong, hazards: entries, unaccounted: missing })
       } else printVerdicts(io, verdicts, seconds)
       // After what was found is told: a disk that is full by now takes nothing of it away.
       if (raw.save !== undefined) saveFailures(raw.save, verdicts, chosen)

@@ -89,11 +89,16 @@ function wrongWith({ scenario: { id }, mutant, ours }: ScenarioVerdict): string[
   const wrong: string[] = []
   if (!mutant.found) wrong.push(`${id}: the mutant was not found`)
   else if (!mutant.minimal) wrong.push(`${id}: the mutant's failure has no script that is minimal`)
-  for (const { fault, policy } of ours) {
-    if (fault === null) continue
-    wrong.push(`${id}: ours fails with ${policy} (${fault.check}: ${fault.message})`)
+  for (const { policy, check, message } of faultsOf(ours)) {
+    wrong.push(`${id}: ours fails with ${policy} (${check}: ${message})`)
   }
   return wrong
+}
+
+function faultsOf(ours: readonly OursVerdict[]) {
+  return ours.flatMap(({ fault, policy }) =>
+    fault === null ? [] : [{ policy, check: fault.check, message: fault.message }],
+  )
 }
 
 /** One entry of the JSON document of `weave run`. */
@@ -105,9 +110,17 @@ export interface HazardEntry {
     readonly found: boolean
     readonly schedules: number
     readonly check: string | null
+    /** Whether its failure has a script of which no pick can be dropped. */
+    readonly minimal: boolean
   } | null
   readonly ours: {
     readonly clean: boolean
+    /** The first of what fails, if anything does. */
+    readonly fault: {
+      readonly policy: string
+      readonly check: string
+      readonly message: string
+    } | null
     readonly schedules: number
     readonly exhaustive: boolean
     readonly bound: number | null
@@ -164,9 +177,11 @@ function entryOf(
       found: mutant.found,
       schedules: mutant.schedules,
       check: mutant.fault?.check ?? null,
+      minimal: mutant.minimal,
     },
     ours: {
       clean: ours.every((one) => one.clean),
+      fault: faultsOf(ours)[0] ?? null,
       schedules: sum((one) => one.schedules),
       exhaustive: ours.every((one) => one.exhaustive),
       bound: bounds.length === 0 ? null : Math.min(...bounds),

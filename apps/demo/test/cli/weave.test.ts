@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { useTempDir } from '../temp-dir.ts'
-import { startCli } from './run-cli.ts'
+import { startCli, until } from './run-cli.ts'
 
 function run(...args: string[]) {
   return startCli(['weave', ...args]).ended
@@ -74,9 +74,14 @@ describe('iolayers weave', () => {
   })
 
   it('a mutant that is not found in time is exit 1, with its name', async () => {
-    const { code, stderr } = await run('run', 'F9', '--scheduler', 'exhaustive', '--schedules', '5')
+    const few = ['run', 'F9', '--scheduler', 'exhaustive', '--schedules', '5', '--json']
+    const { code, stdout, stderr } = await run(...few)
     expect(code).toBe(1)
     expect(stderr).toMatch(/F9: the mutant was not found/)
+    expect(JSON.parse(stdout)).toMatchObject({
+      good: false,
+      wrong: ['F9: the mutant was not found'],
+    })
   })
 
   it.each([
@@ -96,12 +101,22 @@ describe('iolayers weave', () => {
     expect(result.stderr.trim().split('\n')).toHaveLength(1)
   })
 
-  it('Ctrl-C ends it, with every thread', async () => {
-    const cli = startCli(['weave', 'run', 'F9', 'R8', '--schedules', '100000'])
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+  it('Ctrl-C ends it, with every thread, and leaves nothing half written', async () => {
+    const dir = temp('none')
+    const args = ['weave', 'run', 'F9', 'R8', '--schedules', '100000', '--save', dir]
+    const cli = startCli(args, { nodeOptions: ['--import', TELL_OF_SIGINT] })
+    await until('it listens for SIGINT', () => cli.stderr().includes('listening'))
     cli.child.kill('SIGINT')
     const { code, stderr } = await cli.ended
     expect(code).toBe(130)
     expect(stderr).toContain('interrupted')
+    expect(readdirSync(dir)).toEqual([])
   })
 })
+
+/** Says so once the command has taken SIGINT over: before that the signal would just end it. */
+const TELL_OF_SIGINT = `data:text/javascript,${encodeURIComponent(`
+  process.on('newListener', (name) => {
+    if (name === 'SIGINT') setImmediate(() => process.stderr.write('listening\\n'))
+  })
+`)}`

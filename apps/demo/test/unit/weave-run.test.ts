@@ -148,8 +148,15 @@ describe('the entries of the document', () => {
     expect(entriesOf([verdict(H1, FOUND, ...ours)], false)).toMatchObject([
       {
         id: 'H1',
-        mutant: { found: true, schedules: 3, check: 'leak' },
-        ours: { clean: false, schedules: 20, exhaustive: false, bound: 1, distinctStates: 8 },
+        mutant: { found: true, schedules: 3, check: 'leak', minimal: true },
+        ours: {
+          clean: false,
+          fault: { policy: 'drain', ...FAULT },
+          schedules: 20,
+          exhaustive: false,
+          bound: 1,
+          distinctStates: 8,
+        },
       },
     ])
   })
