@@ -122,6 +122,23 @@ describe('nvme host: commands that take too long', () => {
     finish(rig)
   })
 
+  it('after a reset there are as many Aborts as the controller says then', () => {
+    const twin = { acl: 0 }
+    const rig = probed({ ...limited, twin })
+    const map = contiguousMap(rig, 1)
+    twin.acl = 2
+    rig.scheduler.runSync('reset', rig.host.reset())
+    judge(rig, 'hold', 'hold')
+    start(rig, map, 4)
+    passNs(rig, IO_TIMEOUT_NS * 1.5)
+    expect(rig.host.stats).toMatchObject({ timeouts: 4, aborts: 3, resets: 1 })
+    judge(rig, 'run')
+    while (rig.twin.held.length > 0) rig.twin.release()
+    rig.scheduler.runUntilIdle()
+    map.destroy()
+    finish(rig)
+  })
+
   it('R-MQ-7 D3: the second expiry resets the controller, which cancels the command and sends it again', () => {
     const rig = probed(limited)
     const map = contiguousMap(rig, 1)
@@ -138,6 +155,22 @@ describe('nvme host: commands that take too long', () => {
     expect(map.activations).toBe(2)
     expect(rig.twin.enables).toBe(2)
     expect(rig.host.state).toBe('live')
+    map.destroy()
+    finish(rig)
+  })
+
+  it('an Abort that was answered has no time to run out of', () => {
+    const rig = probed(limited)
+    const map = contiguousMap(rig, 1)
+    judge(rig, 'hold', 'run')
+    const [io] = start(rig, map)
+    passNs(rig, IO_TIMEOUT_NS * 1.5)
+    expect(rig.host.stats).toMatchObject({ timeouts: 1, aborts: 1 })
+    rig.twin.release()
+    rig.scheduler.runUntilIdle()
+    expect(io?.ends).toBe(1)
+    passNs(rig, ADMIN_TIMEOUT_NS * 2)
+    expect(rig.host.stats).toMatchObject({ timeouts: 1, lostInterrupts: 0, resets: 0 })
     map.destroy()
     finish(rig)
   })
