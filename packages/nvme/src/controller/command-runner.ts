@@ -54,14 +54,12 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
     slot.sq = sq
     slot.opcode = view.getUint8(at + SqeOffset.OPC)
     slot.commandId = view.getUint16(at + SqeOffset.CID, true)
+    slot.nsid = view.getUint32(at + SqeOffset.NSID, true)
     sq.outstanding++
     const { stats } = this.#controller
     if (sq.id === 0) stats.adminCommands++
     else stats.ioCommands++
-    if (this.#trace.enabled) {
-      const nsid = view.getUint32(at + SqeOffset.NSID, true)
-      this.#trace.emit(sq.id, slot.commandId, slot.opcode, nsid)
-    }
+    if (this.#trace.enabled) this.#trace.emit(sq.id, slot.commandId, slot.opcode, slot.nsid)
     if (this.#faults === null || !this.#goesWrong(this.#faults, slot, view, at)) {
       this.#execute(sq, slot, view, at)
     }
@@ -100,7 +98,7 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
   }
 
   *inFlight(): Iterable<CommandSlot> {
-    for (const slot of this.#ways.slots.slots) if (slot.sq !== null) yield slot
+    for (const slot of this.#ways.slots.slots) if (slot.sq !== null && !slot.over) yield slot
   }
 
   /** A command that was stopped: whatever was wrong with it, it ends as it should. */
@@ -134,18 +132,17 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
     }
     if (status === PENDING) return
     if (status !== Status.SUCCESS) {
-      const nsid = view.getUint32(at + SqeOffset.NSID, true)
       const lba = sq.id === 0 ? 0 : getUint64(view, at + SqeOffset.CDW10)
-      controller.errorLog.add(sq.id, slot.commandId, status, nsid, lba, slot.errorAt)
+      controller.errorLog.add(sq.id, slot.commandId, status, slot.nsid, lba, slot.errorAt)
     }
     this.#kept(slot, status)
   }
 
   #logError(slot: CommandSlot, status: number): void {
-    const { namespaces, errorLog } = this.#controller
-    const lba = Math.floor(slot.io.offsetBytes / (namespaces.get(slot.nsid)?.blockBytes ?? 1))
+    const blockBytes = slot.namespace?.blockBytes ?? 1
+    const lba = Math.floor(slot.io.offsetBytes / blockBytes)
     const sqid = slot.sq?.id ?? ERROR_LOG_NONE
-    errorLog.add(sqid, slot.commandId, status, slot.nsid, lba, slot.errorAt)
+    this.#controller.errorLog.add(sqid, slot.commandId, status, slot.nsid, lba, slot.errorAt)
   }
 
   /** Asks what is wrong with a command. True when it is not run now. */
@@ -176,6 +173,7 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
     const { stats } = this.#controller
     if (status !== Status.SUCCESS) stats.errors++
     slot.status = status
+    slot.over = true
     sq.outstanding--
     if (!this.serves(slot)) {
       // The queue went away in a reset: nobody is told.

@@ -4,6 +4,7 @@
 import { ERROR_LOG_NONE } from '../spec/index.ts'
 import { type DmaGate, type StoreCompletion, StoreIo } from './contracts.ts'
 import type { CommandFault } from './fault-hooks.ts'
+import type { Namespace } from './io/namespace.ts'
 import type { SubmissionQueue } from './transport/queues.ts'
 
 /** One of several things that a command does at its store, one after the other. */
@@ -34,8 +35,12 @@ export class CommandSlot {
   /** DW0 of the completion. */
   result = 0
   status = 0
-  /** Where the namespace counts, for reads and writes. */
+  /** NSID of its entry. */
   nsid = 0
+  /** At whose store its I/O is, or was last: not the namespace of NSID where a command is for several. */
+  namespace: Namespace | null = null
+  /** It has ended, though its completion may still wait for room in a queue. */
+  over = false
   /** What is wrong with it. Never set where there are no faults. */
   fault: CommandFault | null = null
   next: CommandSlot | null = null
@@ -75,6 +80,8 @@ export class SlotPool {
     slot.errorAt = ERROR_LOG_NONE
     slot.result = 0
     slot.status = 0
+    slot.namespace = null
+    slot.over = false
     slot.io.count = 0
     this.outstanding++
     return slot

@@ -121,7 +121,7 @@ export class Controller implements NvmeController, FaultTarget {
     this.events = new AsyncEvents(configured)
     this.table = new NamespaceTable({ kernel, events: this.events }, init.capacity ?? null)
     this.namespaces = this.table.attached
-    this.writeEnd = new WriteEnd(this.namespaces)
+    this.writeEnd = new WriteEnd()
     this.adminCommands = adminCommands({ namespaceManagement: identity.totalBytes > 0 })
     this.keepAlive = new KeepAlive(kernel, () => this.#hostIsSilent())
     this.timestamp = new Timestamp(kernel)
@@ -150,7 +150,6 @@ export class Controller implements NvmeController, FaultTarget {
       queues: this.queues,
       events: this.events,
       runner: this.#runner,
-      namespaces: this.namespaces,
     }
     this.#work = new DeferredCall('nvme controller', () => this.#run())
     const components = { kernel, bus: near, slots: this.#slots, runner: this.#runner }

@@ -19,7 +19,7 @@ import {
 } from '@iolayers/kernel'
 import { type NamespaceStore, type StoreIo, StoreOp } from '../controller/index.ts'
 import { STATUS_DNR, Status } from '../spec/index.ts'
-import { punchHole } from './punch-hole.ts'
+import { HolePuncher } from './punch-hole.ts'
 import { ViewCache } from './view-cache.ts'
 
 export interface FileStoreInit {
@@ -51,6 +51,8 @@ const VERBS: Readonly<Record<StoreOp, string>> = {
 
 /** Zeros written at once, where no hole can be punched. */
 const ZEROS_BYTES = 1 << 20
+/** Write Zeroes of less is written as zeros: that is faster than the process that makes a hole. */
+const HOLE_BYTES_MIN = 64 << 10
 
 /** Opens the file. Throws what opening it throws, and EISDIR for a directory. The store owns the descriptor. */
 export function createFileStore(
@@ -76,6 +78,7 @@ class Store implements FileStore {
   /** Without O_DIRECT. */
   readonly cachedFd: number
   readonly #directFd: number
+  readonly holes: HolePuncher
   #zeros: Uint8Array | null = null
   #inFlight = 0
 
@@ -94,6 +97,7 @@ class Store implements FileStore {
     this.#directFd = init.direct === true ? openDirect(this.cachedFd, access) : this.cachedFd
     this.fd = this.#directFd
     this.#endBytes = stat.size
+    this.holes = new HolePuncher(this.cachedFd)
     const blockBytes = init.logicalBlockBytes ?? 512
     this.sizeBytes = init.sizeBytes ?? Math.ceil(stat.size / blockBytes) * blockBytes
   }
@@ -102,8 +106,13 @@ class Store implements FileStore {
     return this.fd >= 0 && this.fd !== this.cachedFd
   }
 
-  supports(): boolean {
-    return true
+  /** Deallocation only where it gives space back: a file that was written full of zeros for it would take more than before. */
+  supports(op: StoreOp): boolean {
+    return op !== StoreOp.DEALLOCATE || this.punches
+  }
+
+  get punches(): boolean {
+    return !this.#readOnly && this.holes.able(Math.max(this.#endBytes, this.sizeBytes))
   }
 
   submit(io: StoreIo): void {
@@ -213,16 +222,21 @@ class Transfer {
       fdatasync(this.#store.fd, this.#onSynced)
       return
     }
-    if (io.op === StoreOp.DEALLOCATE) {
-      const { offsetBytes, lengthBytes } = io
-      punchHole(this.#store.cachedFd, offsetBytes, lengthBytes, (punched) => {
-        // Else zeros are written.
-        this.#onDone(null, punched ? lengthBytes : 0)
-      })
-      return
-    }
-    if (io.op === StoreOp.WRITE_ZEROES) this.#zero(io)
-    else this.#issue(io)
+    if (io.op === StoreOp.READ || io.op === StoreOp.WRITE) this.#issue(io)
+    else if (this.#punches(io)) this.#punch(io)
+    else this.#zero(io)
+  }
+
+  /** Zeros that are long enough to be worth a process do not fill a sparse file either. */
+  #punches({ op, lengthBytes }: StoreIo): boolean {
+    return (op === StoreOp.DEALLOCATE || lengthBytes >= HOLE_BYTES_MIN) && this.#store.punches
+  }
+
+  #punch({ offsetBytes, lengthBytes }: StoreIo): void {
+    this.#store.holes.punch(offsetBytes, lengthBytes, (punched) => {
+      // Else zeros are written.
+      this.#onDone(null, punched ? lengthBytes : 0)
+    })
   }
 
   /** Through the page cache: the memory of the zeros is not aligned for anything else. */

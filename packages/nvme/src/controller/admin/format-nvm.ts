@@ -73,7 +73,6 @@ class Format extends LongCommand {
   protected next(): Namespace | number {
     const { table } = this.#controller
     for (let nsid = this.#left[0]; nsid !== undefined; nsid = this.#left[0]) {
-      this.slot.nsid = nsid
       this.#namespace = table.allocatedNamespace(nsid)
       const sizeBytes = this.#namespace?.store.sizeBytes ?? 0
       if (this.#namespace !== null && this.#doneBytes < sizeBytes) {

@@ -25,7 +25,7 @@ export function getLbaStatus(
   view: DataView,
   at: number,
 ): number {
-  const namespace = namespaceOf(controller, slot, view, at)
+  const namespace = namespaceOf(controller, slot)
   if (typeof namespace === 'number') return namespace
   const firstBlock = getUint64(view, at + SqeOffset.CDW10)
   const lengthBytes = (view.getUint32(at + SqeOffset.CDW12, true) + 1) * 4

@@ -30,7 +30,7 @@ export function blockRange(
   view: DataView,
   at: number,
 ): BlockRange | number {
-  const namespace = namespaceOf(controller, slot, view, at)
+  const namespace = namespaceOf(controller, slot)
   if (typeof namespace === 'number') return namespace
   const firstBlock = getUint64(view, at + SqeOffset.CDW10)
   const dword12 = view.getUint32(at + SqeOffset.CDW12, true)

@@ -49,8 +49,8 @@ export class BlockRanges {
     return true
   }
 
-  /** A range that is cut in two may make one more than the most. */
-  remove(first: number, count: number): void {
+  /** False, and nothing changed, when there would be too many ranges: one that is cut in two makes one more. */
+  remove(first: number, count: number): boolean {
     const end = first + count
     const from = this.#indexFrom(first)
     const kept: BlockRange[] = []
@@ -61,7 +61,9 @@ export class BlockRanges {
       if (range.end > end) kept.push({ first: end, end: range.end })
       to++
     }
+    if (this.#ranges.length - (to - from) + kept.length > this.#rangesMax) return false
     if (to > from) this.#ranges.splice(from, to - from, ...kept)
+    return true
   }
 
   clear(): void {

@@ -46,7 +46,7 @@ export function copy(
   view: DataView,
   at: number,
 ): number {
-  const namespace = namespaceOf(controller, slot, view, at)
+  const namespace = namespaceOf(controller, slot)
   if (typeof namespace === 'number') return namespace
   const dword12 = view.getUint32(at + SqeOffset.CDW12, true)
   const format = (dword12 >>> 8) & 0xf
@@ -142,7 +142,6 @@ function checkTarget(
 class Copy extends LongCommand {
   protected readonly needsScratch = true
   readonly #target: Namespace
-  readonly #targetNsid: number
   readonly #sources: readonly Source[]
   #index = 0
   /** In the range of the source that is being copied. */
@@ -161,7 +160,6 @@ class Copy extends LongCommand {
   ) {
     super(controller.io, slot)
     this.#target = target.namespace
-    this.#targetNsid = slot.nsid
     this.#targetBytes = target.firstBlock * target.namespace.blockBytes
     this.#sources = sources
     this.#flushes = flushes
@@ -171,7 +169,6 @@ class Copy extends LongCommand {
     const source = this.#sources[this.#index]
     if (source === undefined) return this.#last()
     if (this.#readBytes > 0) {
-      this.slot.nsid = this.#targetNsid
       this.transfer(StoreOp.WRITE, this.#targetBytes, this.#readBytes)
       return this.#target
     }
@@ -179,7 +176,6 @@ class Copy extends LongCommand {
     const unreadable = checkReadable(namespace, firstBlock, blocks)
     if (unreadable !== Status.SUCCESS) return unreadable
     const left = blocks * namespace.blockBytes - this.#doneBytes
-    this.slot.nsid = source.nsid
     this.transfer(
       StoreOp.READ,
       firstBlock * namespace.blockBytes + this.#doneBytes,
@@ -195,7 +191,8 @@ class Copy extends LongCommand {
       this.#readBytes = io.lengthBytes
       return Status.SUCCESS
     }
-    rewritten(this.#target, this.#targetBytes, this.#readBytes)
+    const wrong = rewritten(this.#target, this.#targetBytes, this.#readBytes)
+    if (wrong !== Status.SUCCESS) return wrong
     this.#targetBytes += this.#readBytes
     this.#doneBytes += this.#readBytes
     this.#readBytes = 0
@@ -212,7 +209,6 @@ class Copy extends LongCommand {
     this.slot.result = 0
     if (!this.#flushes) return Status.SUCCESS
     this.#flushes = false
-    this.slot.nsid = this.#targetNsid
     this.sized(StoreOp.FLUSH, 0, 0)
     return this.#target
   }

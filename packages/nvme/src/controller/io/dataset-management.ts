@@ -27,7 +27,7 @@ export function datasetManagement(
   view: DataView,
   at: number,
 ): number {
-  const namespace = namespaceOf(controller, slot, view, at)
+  const namespace = namespaceOf(controller, slot)
   if (typeof namespace === 'number') return namespace
   const count = view.getUint8(at + SqeOffset.CDW10) + 1
   const deallocates = (view.getUint32(at + SqeOffset.CDW11, true) & AD) !== 0
@@ -81,7 +81,8 @@ class Deallocate extends LongCommand {
 
   protected pieceDone(): number {
     const { offsetBytes, lengthBytes } = this.slot.io
-    rewritten(this.#namespace, offsetBytes, lengthBytes)
+    const wrong = rewritten(this.#namespace, offsetBytes, lengthBytes)
+    if (wrong !== Status.SUCCESS) return wrong
     this.#doneBytes += lengthBytes
     const range = this.#ranges[this.#index]
     if (range !== undefined && this.#doneBytes === range.blocks * this.#namespace.blockBytes) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { NSID_BROADCAST, SqeOffset, Status } from '../../spec/index.ts'
+import { NSID_BROADCAST, Status } from '../../spec/index.ts'
 import { PENDING } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
 import { StoreOp } from '../contracts.ts'
@@ -10,21 +10,15 @@ import { LongCommand } from './long-command.ts'
 import { type Namespace, namespaceOf } from './namespace.ts'
 
 /** Of one namespace, or of all: VWC says that it can be asked for. @see NVMe Base 2.1, 7.2 */
-export function flush(
-  controller: Controller,
-  slot: CommandSlot,
-  view: DataView,
-  at: number,
-): number {
-  if (view.getUint32(at + SqeOffset.NSID, true) === NSID_BROADCAST) {
-    return new FlushAll(controller, slot).run()
-  }
-  const namespace = namespaceOf(controller, slot, view, at)
+export function flush(controller: Controller, slot: CommandSlot): number {
+  if (slot.nsid === NSID_BROADCAST) return new FlushAll(controller, slot).run()
+  const namespace = namespaceOf(controller, slot)
   if (typeof namespace === 'number') return namespace
   const { io } = slot
   io.offsetBytes = 0
   io.lengthBytes = 0
   io.op = StoreOp.FLUSH
+  slot.namespace = namespace
   namespace.store.submit(io)
   return PENDING
 }
@@ -45,7 +39,6 @@ class FlushAll extends LongCommand {
       const namespace = this.#namespaces.get(nsid)
       // Taken away meanwhile.
       if (namespace === undefined) continue
-      this.slot.nsid = nsid
       this.sized(StoreOp.FLUSH, 0, 0)
       return namespace
     }

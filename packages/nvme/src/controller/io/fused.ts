@@ -121,7 +121,6 @@ export class FusedPairs implements CommandStep {
       return
     }
     const { nsid } = first.slot
-    second.slot.nsid = nsid
     first.slot.parked = this
     second.slot.parked = this
     const pair: Pair = { first, second, nsid, state: PairState.WAITING }

@@ -102,6 +102,7 @@ export abstract class LongCommand implements CommandStep {
     if (typeof namespace === 'number') return namespace === Status.SUCCESS ? DONE : namespace
     this.#phase = Phase.SUBMITTING
     this.slot.step = this
+    this.slot.namespace = namespace
     namespace.store.submit(this.slot.io)
     if (this.#phase === Phase.SUBMITTING) {
       this.#phase = Phase.WAITING

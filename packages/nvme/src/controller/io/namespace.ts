@@ -65,17 +65,8 @@ export function makeNamespace(init: NamespaceInit): Namespace {
  * The namespace that a command is for, or the refusal: one that could be there is an invalid field, one that could not an invalid namespace.
  * @see NVMe Base 2.1, 3.2.1.5
  */
-export function namespaceOf(
-  controller: Controller,
-  slot: CommandSlot,
-  view: DataView,
-  at: number,
-): Namespace | number {
-  const nsid = view.getUint32(at + SqeOffset.NSID, true)
-  const namespace = controller.namespaces.get(nsid)
-  if (namespace === undefined) return noNamespace(controller, slot, nsid)
-  slot.nsid = nsid
-  return namespace
+export function namespaceOf(controller: Controller, slot: CommandSlot): Namespace | number {
+  return controller.namespaces.get(slot.nsid) ?? noNamespace(controller, slot, slot.nsid)
 }
 
 /** The same for an identifier under which there is none, or one that is being formatted. */

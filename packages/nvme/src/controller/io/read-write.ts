@@ -7,7 +7,7 @@ import { invalidField, PENDING } from '../command-handler.ts'
 import type { CommandSlot, CommandStep } from '../command-slot.ts'
 import { StoreOp } from '../contracts.ts'
 import type { Controller } from '../nvme-controller.ts'
-import { checkReadable, type Namespace, noNamespace } from './namespace.ts'
+import { checkReadable, type Namespace, namespaceOf } from './namespace.ts'
 
 const FUA = 1 << 30
 /** Protection information, extensions and directives: this controller has none of them. Of a read the bits of a directive are reserved. */
@@ -43,10 +43,8 @@ export function prepareReadWrite(
   view: DataView,
   at: number,
 ): Namespace | number {
-  const nsid = view.getUint32(at + SqeOffset.NSID, true)
-  const namespace = controller.namespaces.get(nsid)
-  if (namespace === undefined) return noNamespace(controller, slot, nsid)
-  slot.nsid = nsid
+  const namespace = namespaceOf(controller, slot)
+  if (typeof namespace === 'number') return namespace
   const isWrite = slot.opcode === NvmOpcode.WRITE
   const firstBlock = getUint64(view, at + SqeOffset.CDW10)
   const cdw12 = view.getUint32(at + SqeOffset.CDW12, true)
@@ -65,24 +63,18 @@ export function prepareReadWrite(
   if (status !== Status.SUCCESS) return status
   io.op = isWrite ? StoreOp.WRITE : StoreOp.READ
   io.offsetBytes = firstBlock * namespace.blockBytes
+  slot.namespace = namespace
   slot.fua = isWrite && ((cdw12 & FUA) !== 0 || !controller.features.writeCache)
   return namespace
 }
 
 /** After a write: what was marked is good again; with write through it is on the medium before the command ends. */
 export class WriteEnd implements CommandStep {
-  readonly #namespaces: ReadonlyMap<number, Namespace>
-
-  constructor(namespaces: ReadonlyMap<number, Namespace>) {
-    this.#namespaces = namespaces
-  }
-
   storeDone(slot: CommandSlot, status: number): number {
-    const namespace = this.#namespaces.get(slot.nsid)
-    if (status !== Status.SUCCESS || namespace === undefined) return status
-    const { io } = slot
-    rewritten(namespace, io.offsetBytes, io.lengthBytes)
-    if (!slot.fua) return status
+    const { io, namespace } = slot
+    if (status !== Status.SUCCESS || namespace === null) return status
+    const wrong = rewritten(namespace, io.offsetBytes, io.lengthBytes)
+    if (wrong !== Status.SUCCESS || !slot.fua) return wrong
     slot.fua = false
     io.op = StoreOp.FLUSH
     namespace.store.submit(io)
@@ -90,9 +82,13 @@ export class WriteEnd implements CommandStep {
   }
 }
 
-/** These bytes have been written, or zeroed, or deallocated. */
-export function rewritten(namespace: Namespace, offsetBytes: number, lengthBytes: number): void {
-  if (namespace.uncorrectable.empty) return
-  const { blockBytes } = namespace
-  namespace.uncorrectable.remove(offsetBytes / blockBytes, lengthBytes / blockBytes)
+/**
+ * These bytes have been written, or zeroed, or deallocated: they can be read again. SUCCESS, or Internal Error where the controller cannot keep apart so many
+ * ranges that still cannot: then these cannot either, and the host has to know.
+ */
+export function rewritten(namespace: Namespace, offsetBytes: number, lengthBytes: number): number {
+  const { uncorrectable, blockBytes } = namespace
+  if (uncorrectable.empty) return Status.SUCCESS
+  const removed = uncorrectable.remove(offsetBytes / blockBytes, lengthBytes / blockBytes)
+  return removed ? Status.SUCCESS : Status.INTERNAL_ERROR | STATUS_DNR
 }

@@ -77,7 +77,8 @@ export class ZeroBlocks extends LongCommand {
   }
 
   protected pieceDone(): number {
-    rewritten(this.#namespace, this.#offsetBytes, this.#pieceBytes)
+    const wrong = rewritten(this.#namespace, this.#offsetBytes, this.#pieceBytes)
+    if (wrong !== Status.SUCCESS) return wrong
     this.#offsetBytes += this.#pieceBytes
     this.#leftBytes -= this.#pieceBytes
     this.#pieceBytes = 0

@@ -6,7 +6,6 @@
 import type { AsyncEvents } from '../admin/async-events.ts'
 import type { CommandRunner } from '../command-runner.ts'
 import type { SlotPool } from '../command-slot.ts'
-import type { Namespace } from '../io/namespace.ts'
 import type { QueueTable } from './queue-table.ts'
 import type { CompletionQueue } from './queues.ts'
 
@@ -15,7 +14,6 @@ export interface QueueResetParts {
   readonly queues: QueueTable
   readonly events: AsyncEvents
   readonly runner: CommandRunner
-  readonly namespaces: ReadonlyMap<number, Namespace>
 }
 
 /** Afterwards only commands that are at a store are left: they go on there, and their end is nobody's business. */
@@ -48,11 +46,10 @@ export function forgetQueues({ slots, queues, events, runner }: QueueResetParts)
  * Takes from the stores what they can let go of: it moves nothing any more. What they cannot (a file, with a system call under way) ends
  * there, and is waited for. Called when the queues are forgotten, so that whoever still has a queue is at a store.
  */
-export function cutOff({ slots, namespaces }: QueueResetParts): void {
+export function cutOff({ slots }: QueueResetParts): void {
   for (const slot of slots.slots) {
     if (slot.sq === null) continue
-    const store = namespaces.get(slot.nsid)?.cancellable ?? null
-    if (store?.cancel(slot.io) !== true) continue
+    if (slot.namespace?.cancellable?.cancel(slot.io) !== true) continue
     slot.step?.dropped?.()
     slots.give(slot)
   }

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { describe, expect, it } from 'vitest'
-import { createSimulatedStore } from '../../../src/controller/index.ts'
+import { createSimulatedStore, StoreOp } from '../../../src/controller/index.ts'
 import {
   AdminOpcode,
   ErrorLogEntry,
@@ -12,10 +12,11 @@ import {
   SqeOffset,
   STATUS_DNR,
   Status,
+  setUint64,
 } from '../../../src/spec/index.ts'
 import { type Command, RawDriver } from '../../raw-driver.ts'
 
-const { COMPARE, FLUSH, READ, VERIFY, WRITE, WRITE_ZEROES } = NvmOpcode
+const { COMPARE, COPY, FLUSH, READ, VERIFY, WRITE, WRITE_ZEROES } = NvmOpcode
 const BLOCK = 512
 
 function ready() {
@@ -190,5 +191,112 @@ describe('the error log', () => {
       const location = driver.view.getUint16(page + ErrorLogEntry.PARAMETER_LOCATION, true)
       expect([location & 0xff, location >>> 8]).toEqual([byte, bit])
     }
+  })
+
+  it('goes on behind a write whose completion found its queue full', () => {
+    const { driver } = RawDriver.ready({ sizeBytes: 1 << 20 })
+    driver.createQueuePair(2, 16, 2)
+    const data = driver.alloc(4 * 4096)
+    const at = { nsid: 1, cdw10: 0 }
+    driver.push(2, { ...at, opcode: WRITE, prp1: data })
+    driver.push(2, { ...at, opcode: WRITE, prp1: data })
+    driver.push(2, { ...at, opcode: COMPARE, flags: Fuse.FIRST, prp1: data })
+    driver.push(2, { ...at, opcode: WRITE, flags: Fuse.SECOND, prp1: data + 4096 })
+    driver.ring(2)
+    driver.idle()
+    const statuses: number[] = []
+    // The queue holds one entry: each look makes room for the next.
+    for (let looks = 0; looks < 4; looks++) {
+      statuses.push(...driver.reap(2).map(({ status }) => status))
+      driver.idle()
+    }
+    expect(statuses).toEqual([0, 0, 0, 0])
+    driver.expectQuiet()
+  })
+})
+
+describe('a pair, and a copy to its namespace from another', () => {
+  function world() {
+    const driver = new RawDriver({ seed: 3 })
+    const init = { sizeBytes: 1 << 16, stepBytes: 512 }
+    const target = createSimulatedStore({ kernel: driver.kernel }, init)
+    const source = createSimulatedStore({ kernel: driver.kernel }, init)
+    source.bytes.fill(9)
+    driver.controller.addNamespace(1, { store: target })
+    driver.controller.addNamespace(2, { store: source })
+    driver.enable()
+    driver.createQueuePair(1)
+    const behavior = driver.alloc(4096)
+    // Host Behavior Support, CDFE: copy format 2.
+    driver.view.setUint8(behavior + 4, 1 << 2)
+    const set = { opcode: AdminOpcode.SET_FEATURES, cdw10: 0x16, prp1: behavior }
+    expect(driver.admin(set).status).toBe(0)
+    const data = driver.alloc(4 * 4096)
+    driver.bytes.fill(2, data + 4096, data + 8192)
+    return { driver, target, source, data }
+  }
+
+  /** Entries of one block of namespace 2 each. */
+  function copy({ driver, data }: ReturnType<typeof world>, to: number, from: number[]): number {
+    const list = data + 8192
+    from.forEach((block, index) => {
+      driver.view.setUint32(list + 32 * index, 2, true)
+      setUint64(driver.view, list + 32 * index + 8, block)
+    })
+    const cdw12 = (2 << 8) | (from.length - 1)
+    return driver.push(1, { opcode: COPY, nsid: 1, cdw10: to, cdw12, prp1: list })
+  }
+
+  function pair({ driver, data }: ReturnType<typeof world>): number[] {
+    const at = { nsid: 1, cdw10: 0 }
+    return [
+      driver.push(1, { ...at, opcode: COMPARE, flags: Fuse.FIRST, prp1: data }),
+      driver.push(1, { ...at, opcode: WRITE, flags: Fuse.SECOND, prp1: data + 4096 }),
+    ]
+  }
+
+  it('that reads its source: the pair waits for its write', () => {
+    const one = world()
+    const { driver, source, target } = one
+    source.hold()
+    copy(one, 0, [0])
+    driver.ring(1)
+    driver.idle()
+    expect(source.held).toBe(1)
+    const [compare, write] = pair(one)
+    driver.ring(1)
+    driver.idle()
+    expect(driver.reap(1)).toEqual([])
+    source.releaseHeld()
+    driver.idle()
+    // The copy came first: what the pair expected is not there any more, and its write does not happen.
+    const statuses = new Map(driver.reap(1).map(({ cid, status }) => [cid, status]))
+    expect(statuses.get(compare ?? -1)).toBe(Status.COMPARE_FAILURE | STATUS_DNR)
+    expect(statuses.get(write ?? -1)).toBe(Status.FUSED_FAIL)
+    expect(statuses.size).toBe(3)
+    expect(target.bytes[0]).toBe(9)
+    driver.expectQuiet()
+  })
+
+  it('that cannot read its source: the pair that waited for it goes on', () => {
+    const one = world()
+    const { driver, source, target } = one
+    target.hold((io) => io.op === StoreOp.WRITE)
+    const cid = copy(one, 50, [0, 10])
+    driver.ring(1)
+    driver.idle()
+    expect(target.held).toBe(1)
+    pair(one)
+    driver.ring(1)
+    driver.idle()
+    source.shrinkTo(512 * 5)
+    target.releaseHeld()
+    driver.idle()
+    const done = driver.reap(1)
+    const failed = done.filter(({ status }) => status !== 0).map((one) => one.cid)
+    expect(done).toHaveLength(3)
+    expect(failed).toEqual([cid])
+    expect(target.bytes[0]).toBe(2)
+    driver.expectQuiet()
   })
 })

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { describe, expect, it } from 'vitest'
-import { createMemoryStore, StoreOp } from '../../../src/controller/index.ts'
+import { createMemoryStore, createNullStore, StoreOp } from '../../../src/controller/index.ts'
 import { BlockRanges } from '../../../src/controller/io/block-ranges.ts'
 import {
   NSID_BROADCAST,
@@ -129,17 +129,37 @@ describe('Write Uncorrectable', () => {
     driver.expectQuiet()
   })
 
+  it('stays where writes would cut it into more ranges than are kept: such a write is an internal error', () => {
+    const { driver } = RawDriver.ready({ sizeBytes: 4 << 20 })
+    const page = driver.alloc(4096)
+    const whole = { opcode: WRITE_UNCORRECTABLE, nsid: 1, cdw10: 0, cdw12: 8191 }
+    expect(driver.exec(1, whole).status).toBe(0)
+    const rewrite = (opcode: number, first: number, blocks = 1) =>
+      driver.exec(1, { opcode, nsid: 1, prp1: page, cdw10: first, cdw12: blocks - 1 }).status
+    for (let i = 1; i < 1024; i++) expect(rewrite(WRITE, 2 * i)).toBe(0)
+    const refused = Status.INTERNAL_ERROR | STATUS_DNR
+    expect([rewrite(WRITE, 4000), rewrite(WRITE_ZEROES, 4000)]).toEqual([refused, refused])
+    expect(rewrite(READ, 4000)).toBe(Status.UNRECOVERED_READ | STATUS_DNR)
+    // What cuts nothing in two is written, and makes room.
+    expect(rewrite(WRITE, 8191)).toBe(0)
+    expect(rewrite(WRITE, 2, 4)).toBe(0)
+    expect([rewrite(WRITE, 4000), rewrite(READ, 4000)]).toEqual([0, 0])
+    driver.expectQuiet()
+  })
+
   it('of more ranges than the controller keeps is an internal error, and marks nothing', () => {
-    const { driver, page } = ready()
-    for (let i = 0; i < 1024; i++) {
-      const mark = { opcode: WRITE_UNCORRECTABLE, nsid: 1, cdw10: i * 2 }
-      expect(driver.exec(1, mark).status).toBe(0)
-    }
-    const more = { opcode: WRITE_UNCORRECTABLE, nsid: 1, cdw10: 2047 }
-    expect(driver.exec(1, more).status).toBe(0)
-    // A neighbour joins two of them.
-    expect(driver.exec(1, { opcode: WRITE_UNCORRECTABLE, nsid: 1, cdw10: 1 }).status).toBe(0)
-    expect(driver.exec(1, { opcode: READ, nsid: 1, prp1: page, cdw10: 1 }).status).not.toBe(0)
+    const { driver } = RawDriver.ready({ sizeBytes: 2 << 20 })
+    const page = driver.alloc(4096)
+    const mark = (block: number) =>
+      driver.exec(1, { opcode: WRITE_UNCORRECTABLE, nsid: 1, cdw10: block }).status
+    const read = (block: number) =>
+      driver.exec(1, { opcode: READ, nsid: 1, prp1: page, cdw10: block }).status
+    for (let i = 0; i < 1024; i++) expect(mark(i * 2)).toBe(0)
+    expect(mark(3000)).toBe(Status.INTERNAL_ERROR | STATUS_DNR)
+    expect(read(3000)).toBe(0)
+    // A neighbour joins two of them, and makes room for another.
+    expect([mark(1), mark(3000)]).toEqual([0, 0])
+    expect([read(1), read(3000)]).toEqual(Array(2).fill(Status.UNRECOVERED_READ | STATUS_DNR))
   })
 })
 
@@ -327,5 +347,33 @@ describe('Flush', () => {
     expect(driver.exec(1, { opcode: FLUSH, nsid: NSID_BROADCAST }).status).toBe(0)
     expect(flushed).toEqual([1, 4, 9])
     driver.expectQuiet()
+  })
+})
+
+describe('a namespace of more than 2^32 blocks, that keeps nothing', () => {
+  it.each([512, 4096] as const)('of %i bytes: its last block is there, and no other', (block) => {
+    const driver = new RawDriver()
+    const blocks = 2 ** 33
+    const store = createNullStore({ sizeBytes: blocks * block })
+    driver.controller.addNamespace(1, { store, logicalBlockBytes: block })
+    driver.enable()
+    driver.createQueuePair(1)
+    const page = driver.alloc(4096)
+    driver.bytes.fill(7, page, page + 4096)
+    const at = (opcode: number, cdw10: number, cdw11: number) =>
+      driver.exec(1, { opcode, nsid: 1, prp1: page, cdw10, cdw11 }).status
+    expect(at(WRITE, 0xffff_ffff, 1)).toBe(0)
+    expect(driver.bytes[page]).toBe(7)
+    expect(at(READ, 0xffff_ffff, 1)).toBe(0)
+    expect(driver.bytes.subarray(page, page + block).every((byte) => byte === 0)).toBe(true)
+    for (const opcode of [READ, WRITE, WRITE_ZEROES, COMPARE]) {
+      expect(at(opcode, 0, 2)).toBe(Status.LBA_OUT_OF_RANGE | STATUS_DNR)
+    }
+    driver.expectQuiet()
+  })
+
+  it('has a size', () => {
+    expect(() => createNullStore({ sizeBytes: 0 })).toThrow(/more than 0 bytes/)
+    expect(() => createNullStore({ sizeBytes: 2 ** 54 })).toThrow(/more than 0 bytes/)
   })
 })
