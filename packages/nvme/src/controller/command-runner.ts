@@ -5,13 +5,14 @@
 // as it takes, and posted.
 
 import { assert, assertOnce, type Kernel, type Tracepoint } from '@iolayers/kernel'
-import { ERROR_LOG_NONE, getUint64, SqeOffset, Status } from '../spec/index.ts'
+import { ERROR_LOG_NONE, FeatureId, getUint64, SqeOffset, Status } from '../spec/index.ts'
 import { isFused, refused } from './command-checks.ts'
 import { INVALID_OPCODE, PENDING } from './command-handler.ts'
 import type { CommandSlot, SlotPool } from './command-slot.ts'
 import type { StoreCompletion, StoreIo } from './contracts.ts'
 import { countMoved } from './controller-counters.ts'
-import { type ControllerFaults, HoldAt } from './fault-hooks.ts'
+import { changeData, changedEntry, hexOf } from './fault-changes.ts'
+import { type CommandFault, type ControllerFaults, HoldAt } from './fault-hooks.ts'
 import { commandInfo, copyEntry, HeldCommands } from './held-commands.ts'
 import { type FusedHost, FusedPairs, type KeptCommand } from './io/fused.ts'
 import { IoEngine, type IoEngineHost } from './io/io-engine.ts'
@@ -139,32 +140,65 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
   }
 
   #logError(slot: CommandSlot, status: number): void {
-    const blockBytes = slot.namespace?.blockBytes ?? 1
-    const lba = Math.floor(slot.io.offsetBytes / blockBytes)
+    const { namespace } = slot
+    const lba = namespace === null ? 0 : Math.floor(slot.io.offsetBytes / namespace.blockBytes)
     const sqid = slot.sq?.id ?? ERROR_LOG_NONE
     this.#controller.errorLog.add(sqid, slot.commandId, status, slot.nsid, lba, slot.errorAt)
   }
 
-  /** Asks what is wrong with a command. True when it is not run now. */
+  /** Asks what is wrong with a command. True when it is not run now, or not as it was sent. */
   #goesWrong(faults: ControllerFaults, slot: CommandSlot, view: DataView, at: number): boolean {
-    const fault = faults.command(commandInfo(slot.sq?.id ?? 0, slot, view, at))
+    const { features } = this.#controller
+    const info = commandInfo(slot, view, at, {
+      inFlight: this.#controller.outstanding,
+      hostId: hexOf(features.data(FeatureId.HOST_IDENTIFIER)),
+    })
+    const fault = faults.command(info)
     slot.fault = fault
     if (fault === null) return false
+    fault.met()
+    const entry = fault.changesEntry ? changedEntry(slot, copyEntry(view, at), fault) : null
     if (fault.hold === HoldAt.BEFORE) {
-      this.held.add(slot, fault, copyEntry(view, at), Status.SUCCESS)
+      this.held.add(slot, fault, entry ?? copyEntry(view, at), Status.SUCCESS)
       return true
     }
-    if (fault.status < 0) return false
+    if (fault.status < 0) {
+      if (entry !== null) this.rerun({ slot, entry })
+      return entry !== null
+    }
+    if (fault.status !== Status.SUCCESS) {
+      this.#controller.errorLog.add(
+        info.sqid,
+        info.commandId,
+        fault.status,
+        info.nsid,
+        info.firstBlock,
+      )
+    }
     this.#kept(slot, fault.status)
     return true
   }
 
-  /** The end of a command, unless a fault keeps it back. */
+  /** The end of a command, unless a fault changes it or keeps it back. */
   #kept(slot: CommandSlot, status: number): void {
     const { fault } = slot
-    if (fault === null || fault.hold !== HoldAt.AFTER) this.#finish(slot, status)
-    else if (this.destroyed || (fault.abortable && slot.sq?.deletion)) this.#finish(slot, status)
-    else this.held.add(slot, fault, null, status)
+    if (fault === null) {
+      this.#finish(slot, status)
+      return
+    }
+    const ended = this.#changedEnd(slot, fault, status)
+    if (fault.hold !== HoldAt.AFTER) this.#finish(slot, ended)
+    else if (this.destroyed || (fault.abortable && slot.sq?.deletion)) this.#finish(slot, ended)
+    else this.held.add(slot, fault, null, ended)
+  }
+
+  #changedEnd(slot: CommandSlot, fault: CommandFault, status: number): number {
+    if (fault.changesData && status === Status.SUCCESS) changeData(slot, fault)
+    if (fault.result >= 0) slot.result = fault.result
+    fault.ended()
+    if (fault.endStatus < 0 || fault.endStatus === status) return status
+    if (fault.endStatus !== Status.SUCCESS) this.#logError(slot, fault.endStatus)
+    return fault.endStatus
   }
 
   #finish(slot: CommandSlot, status: number): void {

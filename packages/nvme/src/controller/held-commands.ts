@@ -103,21 +103,34 @@ export function copyEntry(view: DataView, at: number): DataView {
   return new DataView(copy.buffer)
 }
 
+/** Commands whose range is SLBA and NLB. */
+const RANGED: ReadonlySet<number> = new Set([
+  NvmOpcode.READ,
+  NvmOpcode.WRITE,
+  NvmOpcode.COMPARE,
+  NvmOpcode.VERIFY,
+  NvmOpcode.WRITE_UNCORRECTABLE,
+  NvmOpcode.WRITE_ZEROES,
+])
+
 /** What a fault can be chosen by. */
 export function commandInfo(
-  sqid: number,
   slot: CommandSlot,
   view: DataView,
   at: number,
+  about: { readonly inFlight: number; readonly hostId: string },
 ): CommandInfo {
-  const { opcode, commandId } = slot
-  const moves = sqid > 0 && (opcode === NvmOpcode.READ || opcode === NvmOpcode.WRITE)
+  const { opcode, commandId, nsid } = slot
+  const sqid = slot.sq?.id ?? 0
+  const ranged = sqid > 0 && RANGED.has(opcode)
   return {
     sqid,
     commandId,
     opcode,
-    nsid: view.getUint32(at + SqeOffset.NSID, true),
-    firstBlock: moves ? getUint64(view, at + SqeOffset.CDW10) : 0,
-    blocks: moves ? view.getUint16(at + SqeOffset.CDW12, true) + 1 : 0,
+    nsid,
+    firstBlock: ranged ? getUint64(view, at + SqeOffset.CDW10) : 0,
+    blocks: ranged ? view.getUint16(at + SqeOffset.CDW12, true) + 1 : 0,
+    ...about,
+    dword: (index) => view.getUint32(at + 4 * index, true),
   }
 }

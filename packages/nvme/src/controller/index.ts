@@ -8,6 +8,7 @@ export {
   type DmaGate,
   type InterruptControl,
   type InterruptSink,
+  isCancellable,
   type NamespaceInit,
   type NamespaceStore,
   type NvmeControllerStats,

@@ -22,7 +22,7 @@ import { Timestamp } from './admin/timestamp.ts'
 import { type CommandTable, PENDING } from './command-handler.ts'
 import { CommandRunner } from './command-runner.ts'
 import { type CommandSlot, type CommandStep, SlotPool } from './command-slot.ts'
-import type { InterruptSink, NamespaceInit } from './contracts.ts'
+import type { InterruptSink, NamespaceInit, StoreIo } from './contracts.ts'
 import { type ControllerCounters, newCounters } from './controller-counters.ts'
 import {
   controllerSettings,
@@ -30,7 +30,7 @@ import {
   type NvmeControllerInit,
   PAGE_BYTES,
 } from './controller-init.ts'
-import type { ControllerFaults, FaultTarget } from './fault-hooks.ts'
+import type { CommandFault, ControllerFaults, FaultTarget } from './fault-hooks.ts'
 import { ioCommands } from './io/io-commands.ts'
 import type { IoEngine } from './io/io-engine.ts'
 import type { Namespace } from './io/namespace.ts'
@@ -119,7 +119,7 @@ export class Controller implements NvmeController, FaultTarget {
     this.features = new FeatureTable(pairs)
     const configured = () => this.features.value(FeatureId.ASYNC_EVENT_CONFIGURATION)
     this.events = new AsyncEvents(configured)
-    this.table = new NamespaceTable({ kernel, events: this.events }, init.capacity ?? null)
+    this.table = new NamespaceTable({ kernel, events: this.events, faults }, init.capacity ?? null)
     this.namespaces = this.table.attached
     this.writeEnd = new WriteEnd()
     this.adminCommands = adminCommands({ namespaceManagement: identity.totalBytes > 0 })
@@ -205,6 +205,26 @@ export class Controller implements NvmeController, FaultTarget {
     this.#gate.open = false
     this.destroy()
     cutOff(this.#resetParts)
+  }
+
+  powerCut(): void {
+    this.#forgetQueues()
+    cutOff(this.#resetParts)
+    this.bar.powerCut()
+  }
+
+  raiseEvent(type: number, info: number, logId: number): void {
+    this.events.raise(type, info, logId)
+    this.kick()
+  }
+
+  namespaceChanged(nsid: number): void {
+    this.table.changed(nsid)
+    this.kick()
+  }
+
+  faultOf(io: StoreIo): CommandFault | null {
+    return this.#slots.slots[io.index]?.fault ?? null
   }
 
   /** Something is new: looks at it soon, never inside a register access. */

@@ -4,26 +4,33 @@
 // What goes wrong in a controller, chosen by whoever tests a host. Rules for commands are asked in the order in which they were made; the
 // first that means a command is its fate.
 
-import { type Kernel, KernelError } from '@iolayers/kernel'
-import {
-  type CommandFault,
-  type CommandInfo,
-  type ControllerFaults,
-  type FaultTarget,
-  HoldAt,
-  type IdentifyLies,
-  Posting,
+import { DeferredCall, type Kernel, KernelError } from '@iolayers/kernel'
+import type {
+  CommandFault,
+  CommandInfo,
+  ControllerFaults,
+  FaultTarget,
+  IdentifyLies,
+  NamespaceStore,
 } from '../controller/index.ts'
-import { type CommandMatch, type FaultRule, type HoldRule, Rule, type RuleInit } from './rule.ts'
-
-export type { CommandMatch, FaultRule, HoldRule } from './rule.ts'
+import { checkStatus, checkTime } from './checks.ts'
+import { FaultyStore } from './faulty-store.ts'
+import { checkRule, parseFaultPlan } from './parse.ts'
+import { type FaultRule, type HoldRule, Rule, type RuleOwner } from './rule.ts'
+import { type RuleBuilder, toRule } from './rule-builder.ts'
+import type { CommandMatch, EventData, FaultPlan, FaultRuleData } from './rule-data.ts'
+import { isVolatile, type VolatileStore } from './volatile-store.ts'
 
 /** The faults of one controller, given to it as a component when it is made. */
 export interface Faults extends ControllerFaults {
+  /** Sets up a rule, as data or from the builder. Rules are asked in the order in which they came. Throws EINVAL, naming the place. */
+  add(rule: FaultRuleData | RuleBuilder): HoldRule
+  /** All of a plan: its rules after those that are there. Throws EINVAL for one that makes no sense, and nothing is changed. */
+  load(plan: FaultPlan): readonly HoldRule[]
   /**
    * Holds commands until they are released, or for ever: a device that lost a command, or hangs over one. By default before any of it is run;
    * `after` its data moved it is only the completion that is missing. A held command moves nothing. `abortable: false` is firmware that does
-   * not find a command that it lost.
+   * not find a command that it lost, before it began.
    */
   hold(
     match: CommandMatch,
@@ -51,23 +58,43 @@ export interface Faults extends ControllerFaults {
   fatal(): void
   /** Pulled out: registers read as all ones, no DMA, no interrupts, for good. Throws ENODEV without a controller. */
   surpriseRemoval(): void
+  /** Its power goes, and comes back: it is disabled, its commands are gone, and volatile stores forget. Throws ENODEV without a controller. */
+  powerCut(): void
+  /** A namespace is on the list of changes, though nothing became of it. Throws ENODEV without a controller. */
+  namespaceChanged(nsid: number): void
 }
 
-/** The faults of one controller, none of them yet: give them to `createNvmeController` as the component `faults`. They cost nothing when absent. */
-export function createFaults(components: { readonly kernel: Kernel }): Faults {
-  return new FaultSet(components.kernel)
+/**
+ * The faults of one controller, none of them yet: give them to `createNvmeController` as the component `faults`. They cost nothing when absent. `seed` is that
+ * of all chance in them, 1 by default: the same seed and the same commands, the same faults.
+ */
+export function createFaults(
+  components: { readonly kernel: Kernel },
+  init: { readonly seed?: number } = {},
+): Faults {
+  return new FaultSet(components.kernel, init.seed ?? 1)
 }
 
-class FaultSet implements Faults {
+type PowerEvent = 'fatal' | 'removal' | 'cut'
+
+class FaultSet implements Faults, RuleOwner {
   ignoresDisable = false
   readyDelayNs = 0
   identifyLies: IdentifyLies | null = null
-  readonly #kernel: Kernel
+  readonly kernel: Kernel
+  #seed: number
   #rules: Rule[] = []
+  #made = 0
   #target: FaultTarget | null = null
+  /** What is to happen to the whole controller, when it is not in the midst of a command. */
+  readonly #soon: PowerEvent[] = []
+  readonly #work: DeferredCall
+  readonly #volatile: VolatileStore[] = []
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel
+  constructor(kernel: Kernel, seed: number) {
+    this.kernel = kernel
+    this.#seed = seed
+    this.#work = new DeferredCall('nvme faults', () => this.#happen())
   }
 
   attach(target: FaultTarget): void {
@@ -81,40 +108,63 @@ class FaultSet implements Faults {
     return fate
   }
 
+  medium(store: NamespaceStore): NamespaceStore {
+    if (store instanceof FaultyStore) return store
+    if (isVolatile(store)) this.#volatile.push(store)
+    return new FaultyStore(this.kernel, store, (io) => {
+      const fault = this.#target?.faultOf(io)
+      return fault instanceof Rule ? fault.medium : null
+    })
+  }
+
+  add(rule: FaultRuleData | RuleBuilder): HoldRule {
+    const data = toRule(rule)
+    checkRule(data)
+    const made = new Rule(this, data, Math.imul(this.#seed, 31) + this.#made++)
+    this.#rules.push(made)
+    return made
+  }
+
+  load(plan: FaultPlan): readonly HoldRule[] {
+    const { seed, readyDelayNs, ignoreDisable, identify, rules = [] } = parseFaultPlan(plan)
+    if (seed !== undefined) this.#seed = seed
+    if (readyDelayNs !== undefined) this.delayReady(readyDelayNs ?? Number.POSITIVE_INFINITY)
+    if (ignoreDisable !== undefined) this.ignoreDisable(ignoreDisable)
+    if (identify !== undefined) this.lieInIdentify(identify)
+    return rules.map((rule) => this.add(rule))
+  }
+
   hold(
     match: CommandMatch,
     init: { readonly after?: boolean; readonly abortable?: boolean } = {},
   ): HoldRule {
-    const hold = init.after === true ? HoldAt.AFTER : HoldAt.BEFORE
-    return this.#add(match, { hold, abortable: init.abortable ?? true })
+    if (init.after === true) return this.add({ match, completion: { hold: true } })
+    return this.add({ match, before: init.abortable === false ? { lost: true } : { hold: true } })
   }
 
   delay(match: CommandMatch, delayNs: number, init: { readonly after?: boolean } = {}): HoldRule {
-    const hold = init.after === true ? HoldAt.AFTER : HoldAt.BEFORE
-    return this.#add(match, { hold, delayNs: time('delayNs', delayNs, 1) })
+    const late = { delay: checkTime('delayNs', delayNs, 1) }
+    return this.add(init.after === true ? { match, completion: late } : { match, before: late })
   }
 
   fail(match: CommandMatch, status: number): FaultRule {
-    return this.#add(match, { status: upTo('status', status, 0x7fff) })
+    return this.add({ match, before: { status: checkStatus(status) } })
   }
 
   dropCompletion(match: CommandMatch): FaultRule {
-    return this.#add(match, { posting: Posting.NONE })
+    return this.add({ match, completion: { drop: true } })
   }
 
   dropInterrupt(match: CommandMatch): FaultRule {
-    return this.#add(match, { posting: Posting.NO_INTERRUPT })
+    return this.add({ match, completion: { noInterrupt: true } })
   }
 
   duplicateCompletion(match: CommandMatch): FaultRule {
-    return this.#add(match, { posting: Posting.TWICE })
+    return this.add({ match, completion: { duplicate: true } })
   }
 
   wrongCommandId(match: CommandMatch, commandId: number): FaultRule {
-    return this.#add(match, {
-      posting: Posting.WRONG_ID,
-      commandId: upTo('commandId', commandId, 0xffff),
-    })
+    return this.add({ match, completion: { commandId } })
   }
 
   ignoreDisable(on: boolean): void {
@@ -123,7 +173,8 @@ class FaultSet implements Faults {
   }
 
   delayReady(delayNs: number): void {
-    this.readyDelayNs = delayNs === Number.POSITIVE_INFINITY ? delayNs : time('delayNs', delayNs, 0)
+    const never = delayNs === Number.POSITIVE_INFINITY
+    this.readyDelayNs = never ? delayNs : checkTime('delayNs', delayNs, 0)
     this.#target?.kick()
   }
 
@@ -139,26 +190,43 @@ class FaultSet implements Faults {
     this.#attached().remove()
   }
 
+  powerCut(): void {
+    const target = this.#attached()
+    for (const store of this.#volatile) store.powerCut()
+    target.powerCut()
+  }
+
+  namespaceChanged(nsid: number): void {
+    this.#attached().namespaceChanged(nsid)
+  }
+
+  // What its rules ask for.
+
+  removed(rule: Rule): void {
+    this.#rules = this.#rules.filter((other) => other !== rule)
+  }
+
+  event(event: EventData): void {
+    const target = this.#attached()
+    if ('namespace' in event) target.namespaceChanged(event.namespace)
+    else target.raiseEvent(event.type, event.info, event.log)
+  }
+
+  power(event: PowerEvent): void {
+    this.#soon.push(event)
+    this.kernel.scheduler.queue(this.#work)
+  }
+
+  #happen(): void {
+    for (const event of this.#soon.splice(0)) {
+      if (event === 'fatal') this.fatal()
+      else if (event === 'removal') this.surpriseRemoval()
+      else this.powerCut()
+    }
+  }
+
   #attached(): FaultTarget {
     if (this.#target !== null) return this.#target
     throw new KernelError('ENODEV', 'faults were given to no controller')
   }
-
-  #add(match: CommandMatch, init: RuleInit): Rule {
-    const rule = new Rule(this.#kernel, match, init, (one) => {
-      this.#rules = this.#rules.filter((other) => other !== one)
-    })
-    this.#rules.push(rule)
-    return rule
-  }
-}
-
-function upTo(name: string, value: number, max: number): number {
-  if (Number.isInteger(value) && value >= 0 && value <= max) return value
-  throw new KernelError('EINVAL', name, { value, accepted: `0 to ${max}` })
-}
-
-function time(name: string, value: number, min: number): number {
-  if (Number.isSafeInteger(value) && value >= min) return value
-  throw new KernelError('EINVAL', name, { value, accepted: `${min} ns or more` })
 }

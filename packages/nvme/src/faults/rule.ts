@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type Kernel, KernelError, Timer } from '@iolayers/kernel'
+import { createPrng, type Kernel, type Prng, Timer } from '@iolayers/kernel'
 import {
   type CommandFault,
   type CommandInfo,
@@ -9,24 +9,21 @@ import {
   HoldAt,
   Posting,
 } from '../controller/index.ts'
-
-/** Which commands. What is not given matches all, but for the queue: without one, commands of every I/O queue and of no admin queue. */
-export interface CommandMatch {
-  readonly opcode?: number
-  readonly queue?: number
-  readonly nsid?: number
-  /** Reads and writes that touch one of `blocks` blocks from here on. */
-  readonly firstBlock?: number
-  /** 1 by default. */
-  readonly blocks?: number
-  /** The first of those that match which is meant, counted from 1; 1 by default. */
-  readonly nth?: number
-  /** How many are meant, from the nth on; without it, 1 where `nth` is given and all otherwise. */
-  readonly times?: number
-}
+import { STATUS_CRD_SHIFT, STATUS_DNR } from '../spec/index.ts'
+import { type Change, changed, toChanges } from './bytes.ts'
+import type { MediumFault } from './medium-fault.ts'
+import type {
+  CompletionFault,
+  DelayData,
+  EventData,
+  FaultRuleData,
+  StatusData,
+} from './rule-data.ts'
+import { Selection } from './selection.ts'
 
 /** A fault that was set up. */
 export interface FaultRule {
+  readonly data: FaultRuleData
   /** Commands that it met. */
   readonly hits: number
   /** Meets no more. What it holds stays held. */
@@ -41,45 +38,65 @@ export interface HoldRule extends FaultRule {
   release(): number
 }
 
-export interface RuleInit {
-  readonly hold?: HoldAt
-  readonly abortable?: boolean
-  readonly status?: number
-  readonly posting?: Posting
-  readonly commandId?: number
-  /** Held for so long; 0 for until it is released. */
-  readonly delayNs?: number
+/** Whom a rule tells of what happens beside its command. */
+export interface RuleOwner {
+  readonly kernel: Kernel
+  removed(rule: Rule): void
+  event(event: EventData): void
+  power(event: 'fatal' | 'removal' | 'cut'): void
 }
 
+/** One in a hundred takes the rare time. @see SPDK, module/bdev/delay: p99 latency */
+const RARE = 100
+
 export class Rule implements HoldRule, CommandFault {
+  readonly data: FaultRuleData
   readonly hold: HoldAt
   readonly abortable: boolean
   readonly status: number
+  readonly endStatus: number
+  readonly result: number
   readonly posting: Posting
   readonly commandId: number
+  /** What its I/Os at a store meet; null for nothing. */
+  readonly medium: MediumFault | null
   hits = 0
-  readonly #match: CommandMatch
-  readonly #kernel: Kernel
-  readonly #delayNs: number
-  readonly #onRemove: (rule: Rule) => void
-  readonly #first: number
-  readonly #last: number
-  #seen = 0
+  readonly #owner: RuleOwner
+  readonly #selection: Selection
+  readonly #prng: Prng
+  readonly #delay: DelayData | null
+  readonly #entry: readonly Change[]
+  readonly #toHost: readonly Change[]
   #commands: HeldCommand[] = []
 
-  constructor(kernel: Kernel, match: CommandMatch, init: RuleInit, onRemove: (rule: Rule) => void) {
-    this.hold = init.hold ?? HoldAt.NOWHERE
-    this.abortable = init.abortable ?? true
-    this.status = init.status ?? -1
-    this.posting = init.posting ?? Posting.NORMAL
-    this.commandId = init.commandId ?? 0
-    this.#kernel = kernel
-    this.#match = match
-    this.#delayNs = init.delayNs ?? 0
-    this.#onRemove = onRemove
-    this.#first = positive('nth', match.nth ?? 1)
-    const times = match.times ?? (match.nth === undefined ? Number.POSITIVE_INFINITY : 1)
-    this.#last = this.#first + positive('times', times) - 1
+  /** The data has been checked. */
+  constructor(owner: RuleOwner, data: FaultRuleData, seed: number) {
+    const { before, completion, media, power } = data
+    this.#owner = owner
+    this.data = data
+    this.#prng = createPrng(seed)
+    this.#selection = new Selection(data.match ?? {}, this.#prng)
+    this.hold = holdOf(data)
+    this.abortable = before?.lost !== true && power === undefined
+    this.status = before?.status === undefined ? -1 : statusOf(before.status)
+    this.endStatus = completion?.status === undefined ? -1 : statusOf(completion.status)
+    this.result = completion?.result ?? -1
+    this.posting = postingOf(completion)
+    this.commandId = completion?.commandId ?? 0
+    this.#delay = before?.delay ?? completion?.delay ?? null
+    this.#entry = toChanges(before?.entry)
+    this.#toHost = toChanges(data.data?.change)
+    this.medium =
+      media === undefined && data.data === undefined
+        ? null
+        : {
+            status: media?.status === undefined ? -1 : statusOf(media.status),
+            delayNs: () => (media?.delay === undefined ? 0 : this.#draw(media.delay)),
+            tornBytes: media?.tornBytes ?? Number.POSITIVE_INFINITY,
+            lost: media?.lost === true,
+            read: toChanges(media?.change),
+            write: [...this.#toHost, ...toChanges(media?.change)],
+          }
   }
 
   get held(): number {
@@ -94,39 +111,85 @@ export class Rule implements HoldRule, CommandFault {
   }
 
   remove(): void {
-    this.#onRemove(this)
+    this.#owner.removed(this)
   }
 
   /** Counts a command that matches; true when it is meant. */
   meets(info: CommandInfo): boolean {
-    if (!matches(this.#match, info)) return false
-    this.#seen++
-    if (this.#seen < this.#first || this.#seen > this.#last) return false
+    if (!this.#selection.meets(info)) return false
     this.hits++
     return true
+  }
+
+  /** @internal For the controller. */
+  met(): void {
+    const event = this.data.before?.event
+    if (event !== undefined) this.#owner.event(event)
+  }
+
+  /** @internal */
+  ended(): void {
+    const event = this.data.completion?.event
+    if (event !== undefined) this.#owner.event(event)
+  }
+
+  get changesEntry(): boolean {
+    return this.#entry.length > 0
+  }
+
+  get changesData(): boolean {
+    return this.#toHost.length > 0
+  }
+
+  /** @internal */
+  entryByte(offset: number, byte: number): number {
+    return changed(this.#entry, offset, byte)
+  }
+
+  /** @internal */
+  dataByte(offset: number, byte: number): number {
+    return changed(this.#toHost, offset, byte)
   }
 
   /** @internal For the controller. */
   heldBy(command: HeldCommand): void {
     this.#commands = this.#commands.filter((one) => one.live)
     this.#commands.push(command)
-    if (this.#delayNs === 0) return
-    new Timer(this.#kernel.scheduler, 'nvme fault delay', () => command.release()).arm(
-      this.#delayNs,
-    )
+    const { power } = this.data
+    if (power !== undefined) this.#owner.power(power.event)
+    if (this.#delay === null) return
+    const { scheduler } = this.#owner.kernel
+    new Timer(scheduler, 'nvme fault delay', () => command.release()).arm(this.#draw(this.#delay))
+  }
+
+  #draw(delay: DelayData): number {
+    if (typeof delay === 'number') return delay
+    if ('minNs' in delay) {
+      const span = Math.max(0, delay.maxNs - delay.minNs)
+      return delay.minNs + Math.floor((this.#prng.nextUint32() / 2 ** 32) * (span + 1))
+    }
+    return this.#prng.below(RARE) === 0 ? delay.p99Ns : delay.averageNs
   }
 }
 
-function matches(match: CommandMatch, info: CommandInfo): boolean {
-  if (match.queue === undefined ? info.sqid === 0 : match.queue !== info.sqid) return false
-  if (match.opcode !== undefined && match.opcode !== info.opcode) return false
-  if (match.nsid !== undefined && match.nsid !== info.nsid) return false
-  if (match.firstBlock === undefined) return true
-  const end = match.firstBlock + (match.blocks ?? 1)
-  return info.firstBlock < end && match.firstBlock < info.firstBlock + info.blocks
+function holdOf({ before, completion, power }: FaultRuleData): HoldAt {
+  if (power !== undefined) return power.after === true ? HoldAt.AFTER : HoldAt.BEFORE
+  if (before?.hold === true || before?.lost === true || before?.delay !== undefined) {
+    return HoldAt.BEFORE
+  }
+  const late = completion?.hold === true || completion?.delay !== undefined
+  return late ? HoldAt.AFTER : HoldAt.NOWHERE
 }
 
-function positive(name: string, value: number): number {
-  if (value >= 1) return value
-  throw new KernelError('EINVAL', name, { value, accepted: '1 or more' })
+function statusOf(status: StatusData): number {
+  if (typeof status === 'number') return status
+  const { sct, sc, dnr, crd } = status
+  return (sct << 8) | sc | ((crd ?? 0) << STATUS_CRD_SHIFT) | (dnr === true ? STATUS_DNR : 0)
+}
+
+function postingOf(completion: CompletionFault | undefined): Posting {
+  if (completion?.drop === true) return Posting.NONE
+  if (completion?.duplicate === true) return Posting.TWICE
+  if (completion?.commandId !== undefined) return Posting.WRONG_ID
+  return completion?.noInterrupt === true ? Posting.NO_INTERRUPT : Posting.NORMAL
 }

@@ -57,6 +57,11 @@ export class AsyncEvents {
     this.#note(AsyncEventType.NOTICE, { info, logId: LogId.CHANGED_NAMESPACES })
   }
 
+  /** Any other, whether the host wants to hear of it or not. */
+  raise(type: number, info: number, logId: number): void {
+    this.#note(type, { info, logId })
+  }
+
   get due(): boolean {
     return this.#pending.size > 0 && this.#held.length > 0
   }

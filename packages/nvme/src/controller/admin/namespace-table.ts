@@ -7,6 +7,7 @@
 import { type Kernel, KernelError } from '@iolayers/kernel'
 import type { NamespaceInit, NamespaceStore } from '../contracts.ts'
 import { within } from '../controller-init.ts'
+import type { ControllerFaults } from '../fault-hooks.ts'
 import { makeNamespace, type Namespace } from '../io/namespace.ts'
 import { NAMESPACES_MAX } from '../namespaces-max.ts'
 import type { AsyncEvents } from './async-events.ts'
@@ -35,15 +36,21 @@ export class NamespaceTable {
   readonly #kernel: Kernel
   readonly #events: AsyncEvents
   readonly #capacity: NamespaceCapacity | null
+  readonly #faults: ControllerFaults | null
   readonly #allocated: Map<number, Allocated> = new Map()
   #changed: Set<number> = new Set()
 
   constructor(
-    components: { readonly kernel: Kernel; readonly events: AsyncEvents },
+    components: {
+      readonly kernel: Kernel
+      readonly events: AsyncEvents
+      readonly faults: ControllerFaults | null
+    },
     capacity: NamespaceCapacity | null,
   ) {
     this.#kernel = components.kernel
     this.#events = components.events
+    this.#faults = components.faults
     this.#capacity = capacity
   }
 
@@ -82,10 +89,10 @@ export class NamespaceTable {
     if (this.#allocated.has(nsid)) {
       throw new KernelError('EEXIST', `namespace ${nsid} is there already`)
     }
-    const namespace = makeNamespace(init)
+    const namespace = this.#make(init)
     this.#allocated.set(nsid, { namespace, own: false })
     this.attached.set(nsid, namespace)
-    this.#change(nsid)
+    this.changed(nsid)
   }
 
   /** The store stays the caller's. Commands that are at it end. Throws ENOENT. */
@@ -98,7 +105,7 @@ export class NamespaceTable {
   replace(nsid: number, init: NamespaceInit): void {
     const before = this.#allocated.get(nsid)
     if (before === undefined) throw noSuch(nsid)
-    this.#put(nsid, makeNamespace({ logicalBlockBytes: before.namespace.blockBytes, ...init }))
+    this.#put(nsid, this.#make({ logicalBlockBytes: before.namespace.blockBytes, ...init }))
   }
 
   /** For a host. Null where there is not so much. Throws what the allocation throws. */
@@ -107,7 +114,7 @@ export class NamespaceTable {
     const sizeBytes = blocks * logicalBlockBytes
     if (this.#capacity === null || nsid === null || sizeBytes > this.freeBytes) return null
     const store = this.#capacity.allocate(sizeBytes)
-    this.#allocated.set(nsid, { namespace: makeNamespace({ store, logicalBlockBytes }), own: true })
+    this.#allocated.set(nsid, { namespace: this.#make({ store, logicalBlockBytes }), own: true })
     return nsid
   }
 
@@ -126,13 +133,13 @@ export class NamespaceTable {
     const namespace = this.allocatedNamespace(nsid)
     if (namespace === null) return
     this.attached.set(nsid, namespace)
-    this.#change(nsid)
+    this.changed(nsid)
   }
 
   detach(nsid: number): void {
     this.attached.delete(nsid)
     this.formatting.delete(nsid)
-    this.#change(nsid)
+    this.changed(nsid)
   }
 
   /** No command of the namespace is taken until `formatted`. */
@@ -145,7 +152,7 @@ export class NamespaceTable {
     this.formatEnded(nsid)
     const namespace = this.allocatedNamespace(nsid)
     if (namespace === null) return
-    this.#put(nsid, makeNamespace({ store: namespace.store, logicalBlockBytes }))
+    this.#put(nsid, this.#make({ store: namespace.store, logicalBlockBytes }))
   }
 
   /** Commands are taken again, of the namespace as it was. */
@@ -161,11 +168,16 @@ export class NamespaceTable {
     return changed.length > CHANGES_MAX ? null : changed
   }
 
+  #make(init: NamespaceInit): Namespace {
+    const store = this.#faults?.medium(init.store) ?? init.store
+    return makeNamespace({ ...init, store })
+  }
+
   #put(nsid: number, namespace: Namespace): void {
     const own = this.#allocated.get(nsid)?.own === true
     this.#allocated.set(nsid, { namespace, own })
     if (this.attached.has(nsid)) this.attached.set(nsid, namespace)
-    this.#change(nsid)
+    this.changed(nsid)
   }
 
   #forget(nsid: number): void {
@@ -173,10 +185,11 @@ export class NamespaceTable {
     this.#allocated.delete(nsid)
     this.attached.delete(nsid)
     this.formatting.delete(nsid)
-    if (wasAttached) this.#change(nsid)
+    if (wasAttached) this.changed(nsid)
   }
 
-  #change(nsid: number): void {
+  /** Told to the host, if it wants to hear of it. */
+  changed(nsid: number): void {
     this.#changed.add(nsid)
     this.#events.namespacesChanged()
   }

@@ -264,6 +264,13 @@ export class ControllerRegisters implements ControllerBar {
     this.write32(offset + 4, Number((value >> 32n) & 0xffff_ffffn))
   }
 
+  /** As a reset of the subsystem that nobody asked for: what the host had set is gone. */
+  powerCut(): void {
+    this.#resetSubsystem()
+    this.#subsystemReset = false
+    this.#csts = 0
+  }
+
   /** As a controller reset, and all registers of the host's are as at first. */
   #resetSubsystem(): void {
     this.#cc = 0
