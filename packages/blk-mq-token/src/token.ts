@@ -201,6 +201,7 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
     this.refuseIfClosing()
     const table = yield* this.dmabuf.mapAttachment(this.attachment, this.direction)
     try {
+      yield* this.waitForMove()
       // The exporter may have slept, and the device have gone meanwhile.
       this.refuseIfClosing()
       const segments = buildDmaSegmentTable(table, this.components.device.maxSegmentSizeBytes)
@@ -210,6 +211,14 @@ export class Token implements DmabufToken, GenerationOwner, ListableToken {
       this.undoMap(table)
       throw error
     }
+  }
+
+  /**
+   * Lock held, mapped. An exporter may have moved the buffer for this very mapping, to where the device reaches it: what it copies is still on its way. A
+   * dynamic importer is not waited for. @see drivers/dma-buf/dma-buf.c dma_buf_map_attachment
+   */
+  protected *waitForMove(): Op<void> {
+    if (!this.dmabuf.resv.testSignaled(DmaResvUsage.KERNEL)) yield* this.waitForExporter()
   }
 
   protected undoMap(table: SgTable): void {

@@ -28,6 +28,8 @@ class TroubledExporter extends RevocableExporter {
   failUnmap = false
   failDetach = false
   slow: Completion | null = null
+  /** A move for the mapping, that is still being copied when the table is given out. */
+  move: DmaFence | null = null
 
   override attach(dmabuf: DmaBuf, attachment: DmaBufAttachment): void {
     if (this.failAttach) throw new KernelError('EBUSY', 'no attachment')
@@ -46,6 +48,10 @@ class TroubledExporter extends RevocableExporter {
   override *mapDmaBuf(attachment: DmaBufAttachment, direction: DmaDirection): Op<SgTable> {
     if (this.failMap) throw new KernelError('ENOMEM', 'no table')
     yield* this.slow?.wait() ?? nothing()
+    if (this.move !== null) {
+      this.dmabuf.resv.reserveFences(1)
+      this.dmabuf.resv.addFence(this.move, DmaResvUsage.KERNEL)
+    }
     return yield* super.mapDmaBuf(attachment, direction)
   }
 }
@@ -384,5 +390,37 @@ describe('the policy of a registration', () => {
     expect(policies).toEqual(['drain', 'fence'])
     rig.run(fenced.release())
     rig.finish(drained)
+  })
+
+  function moving(init: TokenFactoryInit = {}) {
+    const rig = new Rig(init)
+    const { kernel, core } = rig.world
+    const ops = { getDriverName: () => 'gpu', getTimelineName: () => 'copies' }
+    const move = new DmaFence(kernel, ops)
+    move.init(core.fenceContextAlloc(1), 1)
+    rig.exporter.move = move
+    return { rig, move, token: rig.create() }
+  }
+
+  it('F8: a move that the exporter began for the mapping is waited for before the map is given out', () => {
+    const { rig, move, token } = moving()
+    const getting = rig.world.scheduler.spawn('getMap', token.getMap())
+    rig.settle()
+    expect([token.tryGetMap(), rig.world.tokens.stats.mapsMade]).toEqual([null, 0])
+    move.signal()
+    const map = rig.run(joinTask(rig.world.scheduler, getting))
+    expect(map.dead).toBe(false)
+    map.put()
+    move.put()
+    rig.finish(token)
+  })
+
+  it('F8: a move that does not end in time is ETIME, and the mapping is taken back', () => {
+    const { rig, move, token } = moving({ timeoutNs: 1e9 })
+    expect(rig.codeOf(token.getMap())).toBe('ETIME')
+    expect(rig.world.tokens.stats.mapsMade).toBe(0)
+    move.signal()
+    move.put()
+    rig.finish(token)
   })
 })

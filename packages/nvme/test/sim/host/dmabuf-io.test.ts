@@ -4,7 +4,7 @@
 import { createDmabufTokenFactory } from '@iolayers/blk-mq-token'
 import { BlkStatus, Plug, ReqFlags, ReqOp } from '@iolayers/block-core'
 import { createDmaBufCore, createMovableHeap, createSystemHeap } from '@iolayers/dma-buf'
-import { DmaDirection, IommuMode } from '@iolayers/dma-mapping'
+import { DmaDirection, type DmaSegmentTable, IommuMode } from '@iolayers/dma-mapping'
 import { createPrng, type Op, sleep } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import {
@@ -149,6 +149,87 @@ describe('nvme host: dmabuf requests', () => {
     expect(runIo(rig, rig.disk, io)).toBe(BlkStatus.STALE)
     expect(rig.host.stats.requests).toBe(posted)
     expect(rig.host.stats.staleRefusals).toBe(1)
+    map.destroy()
+    finish(rig)
+  })
+
+  it('S2 what lies before a request in its buffer, or behind it, costs nothing', () => {
+    const rig = probed(passthrough)
+    const map = scatteredMap(rig, 1024)
+    let looks = 0
+    const { segments } = map
+    const counting: DmaSegmentTable = Object.create(segments, {
+      addressAt: { value: (i: number) => look(segments.addressAt(i)) },
+      startAt: { value: (i: number) => look(segments.startAt(i)) },
+      lengthAt: { value: (i: number) => look(segments.lengthAt(i)) },
+      find: { value: (offset: number) => look(segments.find(offset)) },
+      totalBytes: { value: segments.totalBytes },
+      count: { value: segments.count },
+    })
+    const look = (value: number): number => {
+      looks++
+      return value
+    }
+    Object.defineProperty(map, 'segments', { value: counting })
+    const looksAt = (offset: number, length: number): number => {
+      looks = 0
+      expect(runIo(rig, rig.disk, dmabufIo(rig, map, offset, length, { op: ReqOp.READ }))).toBe(0)
+      return looks
+    }
+    const first = looksAt(0, 512)
+    expect(first).toBeGreaterThan(0)
+    expect(looksAt(1023 * 4096, 512)).toBe(first)
+    expect(looksAt(512 * 4096 + 100 * 4, 512)).toBe(first)
+    // In proportion to what is moved, wherever it is.
+    const sixteen = looksAt(0, 65_536)
+    expect(looksAt(1008 * 4096, 65_536)).toBe(sixteen)
+    expect(sixteen).toBeLessThan(16 * first)
+    map.destroy()
+    finish(rig)
+  })
+
+  it('S4 what a request frees is what it took: a failed try frees nothing, and no list of another', () => {
+    const rig = probed({ ...passthrough, host: { smallDescriptors: 2, pageDescriptors: 3 } })
+    const map = scatteredMap(rig, 64)
+    rig.twin.judge = (command) => (command.qid === 0 ? 'run' : 'hold')
+    const read = (page: number, pages: number) =>
+      dmabufIo(rig, map, page * 4096, pages * 4096, { op: ReqOp.READ, sector: page * 8 })
+    const finishAll = (ios: readonly TestIo[]): void => {
+      for (const io of ios) {
+        while (!io.done.done) {
+          rig.twin.release()
+          rig.scheduler.runSync('time', sleep(rig.scheduler, 10e6))
+        }
+        expect(io.bio.biStatus).toBe(BlkStatus.OK)
+      }
+    }
+    // Lists of both sizes, requests of one segment without a list between them, and more than there are descriptors for.
+    const ranges = [
+      [0, 2],
+      [2, 1],
+      [4, 20],
+      [24, 2],
+      [26, 1],
+      [28, 2],
+    ] as const
+    const ios = ranges.map(([page, pages]) => read(page, pages))
+    for (const io of ios) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
+    const { resourceRefusals } = rig.host.stats
+    expect(resourceRefusals).toBeGreaterThan(0)
+    finishAll(ios)
+    // Each command found its own list, whatever was freed meanwhile.
+    const found = rig.twin.commands.flatMap(({ qid, pieces }) => (qid === 0 ? [] : [pieces]))
+    const key = (pieces: readonly { readonly addr: number }[]) =>
+      pieces.map(({ addr }) => addr).join()
+    const expected = ranges.map(([page, pages]) => map.runs(page * 4096, pages * 4096))
+    expect(found.map(key).toSorted()).toEqual(expected.map(key).toSorted())
+    expect(map.active).toBe(0)
+    // Everything is back: as many descriptors as there were at first.
+    const refused = rig.host.stats.resourceRefusals
+    const again = [read(0, 2), read(4, 20), read(24, 2)]
+    for (const io of again) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
+    expect(rig.host.stats.resourceRefusals).toBe(refused)
+    finishAll(again)
     map.destroy()
     finish(rig)
   })
