@@ -47,6 +47,8 @@ class Cache implements VolatileStore {
   #dirty: Map<number, Uint8Array> = new Map()
   /** Survived one, and are not in the store yet. */
   readonly #safe: Map<number, Uint8Array> = new Map()
+  /** On their way to the store now: part of one may be there. */
+  readonly #writing: Map<number, Uint8Array> = new Map()
   readonly #atStore: Map<StoreIo, StoreIo> = new Map()
 
   constructor(init: VolatileStoreInit) {
@@ -86,6 +88,9 @@ class Cache implements VolatileStore {
   }
 
   powerCut(): void {
+    // A sector is written whole, or not at all.
+    for (const [sector, bytes] of this.#writing) this.#safe.set(sector, bytes)
+    this.#writing.clear()
     for (const [sector, bytes] of this.#dirty) {
       if (this.#prng.below(2) === 0) this.#safe.set(sector, bytes)
     }
@@ -138,11 +143,12 @@ class Cache implements VolatileStore {
 
   /** Everything that is here now, one sector after the other, then the store itself. */
   #flush(io: StoreIo): void {
-    const sectors = new Map([...this.#safe, ...this.#dirty])
+    const safe = new Map(this.#safe)
+    const sectors = new Map([...safe, ...this.#dirty])
     const rest = sectors.entries()
     inTurn((ended) => {
       const { done, value } = rest.next()
-      if (done === true) this.#flushStore(io, sectors)
+      if (done === true) this.#flushStore(io, sectors, safe)
       else {
         this.#writeOut(io, value[0], value[1], (status) => {
           if (status === Status.SUCCESS) ended()
@@ -153,7 +159,11 @@ class Cache implements VolatileStore {
   }
 
   #writeOut(io: StoreIo, sector: number, bytes: Uint8Array, next: (status: number) => void): void {
-    const inner = this.#innerOf(io, next)
+    const inner = this.#innerOf(io, (status) => {
+      if (this.#writing.get(sector) === bytes) this.#writing.delete(sector)
+      next(status)
+    })
+    this.#writing.set(sector, bytes)
     inner.op = StoreOp.WRITE
     inner.offsetBytes = sector * this.#sectorBytes
     inner.lengthBytes = bytes.length
@@ -163,13 +173,18 @@ class Cache implements VolatileStore {
     this.#store.submit(inner)
   }
 
-  #flushStore(io: StoreIo, written: ReadonlyMap<number, Uint8Array>): void {
+  #flushStore(
+    io: StoreIo,
+    written: ReadonlyMap<number, Uint8Array>,
+    safe: ReadonlyMap<number, Uint8Array>,
+  ): void {
     const inner = this.#innerOf(io, (status) => {
       if (status === Status.SUCCESS) {
-        // What was written again meanwhile is newer than what was flushed.
+        // What came meanwhile is newer than what was flushed.
         for (const [sector, bytes] of written) {
           if (this.#dirty.get(sector) === bytes) this.#dirty.delete(sector)
-          if (this.#safe.get(sector) === bytes) this.#safe.delete(sector)
+          const kept = this.#safe.get(sector)
+          if (kept === bytes || kept === safe.get(sector)) this.#safe.delete(sector)
         }
       }
       io.completion.storeDone(io, status)
