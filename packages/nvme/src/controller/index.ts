@@ -8,7 +8,6 @@ export {
   type DmaGate,
   type InterruptControl,
   type InterruptSink,
-  isCancellable,
   type NamespaceInit,
   type NamespaceStore,
   type NvmeControllerStats,

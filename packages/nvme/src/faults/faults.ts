@@ -89,7 +89,7 @@ class FaultSet implements Faults, RuleOwner {
   /** What is to happen to the whole controller, when it is not in the midst of a command. */
   readonly #soon: PowerEvent[] = []
   readonly #work: DeferredCall
-  readonly #volatile: VolatileStore[] = []
+  readonly #volatile: Set<VolatileStore> = new Set()
 
   constructor(kernel: Kernel, seed: number) {
     this.kernel = kernel
@@ -110,7 +110,7 @@ class FaultSet implements Faults, RuleOwner {
 
   medium(store: NamespaceStore): NamespaceStore {
     if (store instanceof FaultyStore) return store
-    if (isVolatile(store)) this.#volatile.push(store)
+    if (isVolatile(store)) this.#volatile.add(store)
     return new FaultyStore(this.kernel, store, (io) => {
       const fault = this.#target?.faultOf(io)
       return fault instanceof Rule ? fault.medium : null

@@ -8,13 +8,14 @@ import {
   type CancellableStore,
   isCancellable,
   type NamespaceStore,
-  StoreIo,
+  type StoreIo,
   StoreOp,
-} from '../controller/index.ts'
+} from '../controller/contracts.ts'
+import { allocOwnMemory } from '../controller/io/own-memory.ts'
 import { Status } from '../spec/index.ts'
 import { type Change, changed } from './bytes.ts'
+import { addSameRanges, eachByte, innerIo } from './inner-io.ts'
 import type { MediumFault } from './medium-fault.ts'
-import { OwnBytes } from './own-bytes.ts'
 
 /** The fault of the command that an I/O is for; null where it has none. */
 export type FaultOf = (io: StoreIo) => MediumFault | null
@@ -80,13 +81,7 @@ class FaultyIo {
     this.#io = io
     this.#fault = fault
     this.#over = over
-    const gate = {
-      get enabled() {
-        return io.reachable
-      },
-    }
-    const completion = { storeDone: (_: StoreIo, status: number) => this.#stored(status) }
-    this.#substitute = new StoreIo(io.index, completion, gate)
+    this.#substitute = innerIo(io, (status) => this.#stored(status))
   }
 
   start({ scheduler }: Kernel): void {
@@ -122,35 +117,18 @@ class FaultyIo {
     const { tornBytes, write } = this.#fault
     const substitute = this.#substitute
     const isWrite = io.op === StoreOp.WRITE
-    substitute.op = io.op
-    substitute.offsetBytes = io.offsetBytes
-    substitute.lengthBytes = isWrite ? Math.min(tornBytes, io.lengthBytes) : io.lengthBytes
-    if (isWrite && write.length > 0) this.#addChanged(write)
-    else this.#addSame()
+    if (isWrite) substitute.lengthBytes = Math.min(tornBytes, io.lengthBytes)
+    // Memory that cannot be reached is the store's to refuse.
+    if (isWrite && write.length > 0 && io.reachable) this.#addChanged(write)
+    else addSameRanges(substitute, io)
     this.#atStore = true
     this.#inner.submit(substitute)
-  }
-
-  #addSame(): void {
-    const io = this.#io
-    let left = this.#substitute.lengthBytes
-    for (let i = 0; i < io.count && left > 0; i++) {
-      const side = io.sides[i]
-      if (side === undefined) continue
-      const length = Math.min(left, io.lengths[i] ?? 0)
-      this.#substitute.addRange(side, io.offsets[i] ?? 0, length)
-      left -= length
-    }
   }
 
   /** The memory of the host is read only: what is written instead is a copy. */
   #addChanged(changes: readonly Change[]): void {
     const { lengthBytes } = this.#substitute
-    if (!this.#io.reachable) {
-      this.#addSame()
-      return
-    }
-    const own = new OwnBytes(lengthBytes)
+    const own = allocOwnMemory(lengthBytes)
     eachByte(this.#io, lengthBytes, (offset, bytes, at) => {
       own.bytes[offset] = changed(changes, offset, bytes[at] ?? 0)
     })
@@ -171,22 +149,5 @@ class FaultyIo {
   #end(status: number): void {
     this.#over()
     this.#io.completion.storeDone(this.#io, status)
-  }
-}
-
-/** The first bytes of the memory of an I/O, in order: which it is, and where it lies. */
-export function eachByte(
-  io: Pick<StoreIo, 'count' | 'sides' | 'offsets' | 'lengths'>,
-  lengthBytes: number,
-  visit: (offset: number, bytes: Uint8Array, at: number) => void,
-): void {
-  let offset = 0
-  for (let i = 0; i < io.count; i++) {
-    const bytes = io.sides[i]?.bytes
-    const length = io.lengths[i] ?? 0
-    const from = io.offsets[i] ?? 0
-    for (let at = from; at < from + length && offset < lengthBytes; at++, offset++) {
-      if (bytes !== undefined) visit(offset, bytes, at)
-    }
   }
 }

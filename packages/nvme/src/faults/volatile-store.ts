@@ -8,17 +8,18 @@ import {
   type CancellableStore,
   isCancellable,
   type NamespaceStore,
-  StoreIo,
+  type StoreIo,
   StoreOp,
-} from '../controller/index.ts'
+} from '../controller/contracts.ts'
+import { allocOwnMemory } from '../controller/io/own-memory.ts'
 import { Status } from '../spec/index.ts'
-import { eachByte } from './faulty-store.ts'
-import { OwnBytes } from './own-bytes.ts'
+import { type Check, oneOf } from './checks.ts'
+import { addSameRanges, eachByte, innerIo } from './inner-io.ts'
 
 export interface VolatileStoreInit {
   readonly store: NamespaceStore
-  /** What is written whole or not at all; 512 by default. */
-  readonly sectorBytes?: number
+  /** What is written whole or not at all: the logical blocks of the namespace. 512 by default. */
+  readonly sectorBytes?: 512 | 4096
   /** Chance of each sector when the power goes. 1 by default. */
   readonly seed?: number
 }
@@ -31,6 +32,7 @@ export interface VolatileStore extends CancellableStore {
   powerCut(): void
 }
 
+/** The store stays the caller's until the cache is closed, which closes it; what was not flushed is lost then. Throws EINVAL for another size of sectors. */
 export function createVolatileStore(init: VolatileStoreInit): VolatileStore {
   return new Cache(init)
 }
@@ -38,6 +40,8 @@ export function createVolatileStore(init: VolatileStoreInit): VolatileStore {
 export function isVolatile(store: NamespaceStore): store is VolatileStore {
   return store instanceof Cache
 }
+
+const checkSectorBytes: Check = oneOf(512, 4096)
 
 class Cache implements VolatileStore {
   readonly #store: NamespaceStore
@@ -53,7 +57,9 @@ class Cache implements VolatileStore {
 
   constructor(init: VolatileStoreInit) {
     this.#store = init.store
-    this.#sectorBytes = init.sectorBytes ?? 512
+    const sectorBytes = init.sectorBytes ?? 512
+    checkSectorBytes(sectorBytes, 'sectorBytes')
+    this.#sectorBytes = sectorBytes
     this.#prng = createPrng(init.seed ?? 1)
   }
 
@@ -113,9 +119,21 @@ class Cache implements VolatileStore {
     const first = io.offsetBytes / this.#sectorBytes
     for (let i = 0; i * this.#sectorBytes < bytes.length; i++) {
       const at = i * this.#sectorBytes
-      this.#dirty.set(first + i, bytes.subarray(at, at + this.#sectorBytes))
+      this.#put(first + i, bytes.subarray(at, at + this.#sectorBytes))
     }
     return Status.SUCCESS
+  }
+
+  /** Of a write that was torn in the middle of a sector, the rest is as it was. */
+  #put(sector: number, bytes: Uint8Array): void {
+    const before = this.#dirty.get(sector) ?? this.#safe.get(sector)
+    if (before === undefined || before.length <= bytes.length) {
+      this.#dirty.set(sector, bytes)
+      return
+    }
+    const merged = before.slice()
+    merged.set(bytes)
+    this.#dirty.set(sector, merged)
   }
 
   /** From the store, and over it what is newer here when it comes. */
@@ -124,10 +142,7 @@ class Cache implements VolatileStore {
       if (status === Status.SUCCESS && io.reachable) this.#overlay(io)
       io.completion.storeDone(io, status)
     })
-    for (let i = 0; i < io.count; i++) {
-      const side = io.sides[i]
-      if (side !== undefined) inner.addRange(side, io.offsets[i] ?? 0, io.lengths[i] ?? 0)
-    }
+    addSameRanges(inner, io)
     this.#store.submit(inner)
   }
 
@@ -167,7 +182,7 @@ class Cache implements VolatileStore {
     inner.op = StoreOp.WRITE
     inner.offsetBytes = sector * this.#sectorBytes
     inner.lengthBytes = bytes.length
-    const own = new OwnBytes(bytes.length)
+    const own = allocOwnMemory(bytes.length)
     own.bytes.set(bytes)
     inner.addRange(own, 0, bytes.length)
     this.#store.submit(inner)
@@ -193,23 +208,10 @@ class Cache implements VolatileStore {
   }
 
   #innerOf(io: StoreIo, done: (status: number) => void): StoreIo {
-    const inner = new StoreIo(
-      io.index,
-      {
-        storeDone: (_, status) => {
-          this.#atStore.delete(io)
-          done(status)
-        },
-      },
-      {
-        get enabled() {
-          return io.reachable
-        },
-      },
-    )
-    inner.op = io.op
-    inner.offsetBytes = io.offsetBytes
-    inner.lengthBytes = io.lengthBytes
+    const inner = innerIo(io, (status) => {
+      this.#atStore.delete(io)
+      done(status)
+    })
     this.#atStore.set(io, inner)
     return inner
   }

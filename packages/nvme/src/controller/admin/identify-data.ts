@@ -68,7 +68,7 @@ const DEALLOCATED_READ_ZERO = 0b1001
 const KELVIN_WARNING = 343
 const KELVIN_CRITICAL = 353
 
-/** @see NVMe Base 2.1, figure 313 */
+/** @see NVMe Base 2.1, figure 312 */
 export function identifyController(identity: ControllerIdentity, freeBytes: number): Uint8Array {
   const bytes = new Uint8Array(IDENTIFY_BYTES)
   const view = new DataView(bytes.buffer)

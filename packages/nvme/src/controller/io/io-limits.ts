@@ -10,5 +10,5 @@ export const COPY_LIMITS: {
   readonly blocks: number
 } = { ranges: 128, rangeBlocks: 65_535, blocks: 1 << 20 }
 
-/** Blocks that a fused Compare and Write takes (ACWU, there 0's based). @see NVMe Base 2.1, figure 313 */
+/** Blocks that a fused Compare and Write takes (ACWU, there 0's based). @see NVMe Base 2.1, figure 312 */
 export const FUSED_BLOCKS_MAX = 128

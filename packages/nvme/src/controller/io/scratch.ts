@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { RegionSide } from '@iolayers/dma-mapping'
+import { OwnMemory } from './own-memory.ts'
 
 /** What is used of it; the library has no types of its own for it. */
 declare const WebAssembly: {
@@ -12,21 +12,10 @@ declare const WebAssembly: {
 export const SCRATCH_BYTES = 65_536
 const WASM_PAGE_BYTES = 65_536
 
-/** Memory of the controller's own, as a store takes it: page-aligned, so that it may be the target of a direct read of a file. */
-export class Scratch implements RegionSide {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-  readonly words: Int32Array
-
+/** Page-aligned, so that it may be the target of a direct read of a file. */
+export class Scratch extends OwnMemory {
   constructor() {
-    const { buffer } = new WebAssembly.Memory({ initial: SCRATCH_BYTES / WASM_PAGE_BYTES })
-    this.bytes = new Uint8Array(buffer)
-    this.view = new DataView(buffer)
-    this.words = new Int32Array(buffer)
-  }
-
-  copyWithin(targetOffset: number, sourceOffset: number, length: number): void {
-    this.bytes.copyWithin(targetOffset, sourceOffset, sourceOffset + length)
+    super(new WebAssembly.Memory({ initial: SCRATCH_BYTES / WASM_PAGE_BYTES }).buffer)
   }
 }
 

@@ -85,7 +85,7 @@ export function* identifyNamespace(admin: AdminQueue, nsid: number): Op<Identify
   return parseIdentifyNamespace(nsid, data)
 }
 
-/** @see NVMe Base 2.1, figure 313 */
+/** @see NVMe Base 2.1, figure 312 */
 export function parseIdentifyController(data: Uint8Array): IdentifyController {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   return {

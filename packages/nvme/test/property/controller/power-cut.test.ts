@@ -30,6 +30,8 @@ class Drive {
   readonly #certain: number[] = new Array<number>(BLOCKS).fill(0)
   readonly #ended: number[] = new Array<number>(BLOCKS).fill(0)
   readonly #underWay: Map<number, { readonly ended: () => void }> = new Map()
+  /** Blocks that a command writes or copies from now, and how many do. */
+  readonly #busyBlocks: Map<number, number> = new Map()
   readonly #pages: number
   #generation = 0
   #slot = 0
@@ -136,8 +138,6 @@ class Drive {
   #isCertain(block: number, at: number): void {
     this.#certain[block] = Math.max(this.#certain[block] ?? 0, at)
   }
-
-  readonly #busyBlocks: Map<number, number> = new Map()
 
   #busy(block: number): boolean {
     return this.#underWay.size > 20 || this.#generation > 240 || this.#busyBlocks.has(block)

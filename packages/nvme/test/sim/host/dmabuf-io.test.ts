@@ -32,6 +32,17 @@ function lastIo(rig: ReturnType<typeof probed>) {
   return command
 }
 
+/** Lets the twin go on with what it holds, again and again: what was refused comes later. */
+function releaseUntilDone(rig: ReturnType<typeof probed>, ios: readonly TestIo[]): void {
+  for (const io of ios) {
+    while (!io.done.done) {
+      rig.twin.release()
+      rig.scheduler.runSync('time', sleep(rig.scheduler, 10e6))
+    }
+    expect(io.bio.biStatus).toBe(BlkStatus.OK)
+  }
+}
+
 describe('nvme host: dmabuf requests', () => {
   it('R-NVME-1 one segment is one data block inside the command', () => {
     const rig = probed({ twin: BIG })
@@ -194,15 +205,6 @@ describe('nvme host: dmabuf requests', () => {
     rig.twin.judge = (command) => (command.qid === 0 ? 'run' : 'hold')
     const read = (page: number, pages: number) =>
       dmabufIo(rig, map, page * 4096, pages * 4096, { op: ReqOp.READ, sector: page * 8 })
-    const finishAll = (ios: readonly TestIo[]): void => {
-      for (const io of ios) {
-        while (!io.done.done) {
-          rig.twin.release()
-          rig.scheduler.runSync('time', sleep(rig.scheduler, 10e6))
-        }
-        expect(io.bio.biStatus).toBe(BlkStatus.OK)
-      }
-    }
     // Lists of both sizes, requests of one segment without a list between them, and more than there are descriptors for.
     const ranges = [
       [0, 2],
@@ -216,7 +218,7 @@ describe('nvme host: dmabuf requests', () => {
     for (const io of ios) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
     const { resourceRefusals } = rig.host.stats
     expect(resourceRefusals).toBeGreaterThan(0)
-    finishAll(ios)
+    releaseUntilDone(rig, ios)
     // Each command found its own list, whatever was freed meanwhile.
     const found = rig.twin.commands.flatMap(({ qid, pieces }) => (qid === 0 ? [] : [pieces]))
     const key = (pieces: readonly { readonly addr: number }[]) =>
@@ -229,7 +231,7 @@ describe('nvme host: dmabuf requests', () => {
     const again = [read(0, 2), read(4, 20), read(24, 2)]
     for (const io of again) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
     expect(rig.host.stats.resourceRefusals).toBe(refused)
-    finishAll(again)
+    releaseUntilDone(rig, again)
     map.destroy()
     finish(rig)
   })
@@ -244,13 +246,7 @@ describe('nvme host: dmabuf requests', () => {
     for (const io of ios) expect(rig.disk.submitBio(io.bio, null)).toBe(BlkStatus.OK)
     expect(map.active).toBe(1)
     expect(rig.host.stats.resourceRefusals).toBe(1)
-    for (const io of ios) {
-      while (!io.done.done) {
-        rig.twin.release()
-        rig.scheduler.runSync('time', sleep(rig.scheduler, 10e6))
-      }
-    }
-    for (const io of ios) expect(io.bio.biStatus).toBe(BlkStatus.OK)
+    releaseUntilDone(rig, ios)
     expect(map.active).toBe(0)
     expect(rig.host.stats.requests).toBe(3)
     map.destroy()
