@@ -110,6 +110,10 @@ class BioBasedGendisk implements BioDisk, BioBasedDisk, RequestQueue {
     return this.#capacitySectors
   }
 
+  get dying(): boolean {
+    return this.#gate.dying
+  }
+
   get readOnly(): boolean {
     return this.#readOnly
   }

@@ -104,6 +104,10 @@ class BlkDisk implements Disk, TagSetQueue {
     return this.#capacitySectors
   }
 
+  get dying(): boolean {
+    return this.#gate.dying
+  }
+
   get readOnly(): boolean {
     return this.#readOnly
   }

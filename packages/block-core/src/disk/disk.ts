@@ -18,6 +18,8 @@ import type { DiskStats } from './disk-stats.ts'
 export interface RequestQueue {
   /** Null: the disk's driver takes bios, and there are no requests. */
   readonly tagSet: TagSet | null
+  /** The disk is dead or being destroyed: a driver does not try again what failed. @see include/linux/blkdev.h blk_queue_dying */
+  readonly dying: boolean
   /** No new request enters; returns when all that entered have ended. Calls nest. */
   freeze(): Op<void>
   /** The first half of `freeze`: no new request enters from now on. Undone by `unfreeze`. */

@@ -37,6 +37,11 @@ export interface NvmeHostInit {
   readonly adminTimeoutNs?: number
   /** Default: what the controller asks for, at least 5 s. @see drivers/nvme/host/core.c shutdown_timeout */
   readonly shutdownTimeoutNs?: number
+  /**
+   * Ask the controller to tell of namespaces that come, go and change, and follow it. Default true; without effect where it does not offer to (OAES).
+   * @see drivers/nvme/host/core.c nvme_enable_aen
+   */
+  readonly watchNamespaces?: boolean
 }
 
 /** @internal With nothing left out but what depends on the controller. */
@@ -54,6 +59,7 @@ export interface HostSettings {
   readonly ioTimeoutNs: number
   readonly adminTimeoutNs: number
   readonly shutdownTimeoutNs: number | null
+  readonly watchNamespaces: boolean
 }
 
 /** Throws KernelError EINVAL naming value and bound. */
@@ -76,6 +82,7 @@ export function hostSettings(init: NvmeHostInit): HostSettings {
     ioTimeoutNs: ranged('ioTimeoutNs', init.ioTimeoutNs ?? 0, 0, 1e15),
     adminTimeoutNs: ranged('adminTimeoutNs', init.adminTimeoutNs ?? 60e9, 1, 1e15),
     shutdownTimeoutNs: optional('shutdownTimeoutNs', init.shutdownTimeoutNs),
+    watchNamespaces: init.watchNamespaces ?? true,
   }
 }
 

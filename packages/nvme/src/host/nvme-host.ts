@@ -40,7 +40,7 @@ export interface NvmeHost {
    * behind then.
    */
   probe(): Op<void>
-  /** In the order of the namespace identifiers. */
+  /** In the order of the namespace identifiers; another list after each change. */
   readonly disks: readonly Disk[]
   readonly ignoredNamespaces: readonly IgnoredNamespace[]
   /** Null before `probe`. */
@@ -51,6 +51,13 @@ export interface NvmeHost {
    * down; everything is given back then too.
    */
   shutdown(): Op<void>
+  /**
+   * Makes the disks those of the namespaces that the controller has now, as it does by itself where the controller tells of changes. Disks of namespaces
+   * that stay are kept; one whose namespace is gone, or is another one by its identity or format, ends its I/O with IOERR and is destroyed when the last has
+   * ended. Throws KernelError ENODEV where the controller is not live, or what the first namespace that it refuses to identify stands for; the others are done.
+   * @see drivers/nvme/host/core.c nvme_scan_work
+   */
+  rescan(): Op<void>
   /**
    * Stops the controller, takes back what it has, and starts it again; what was taken back is handed over again. Registered buffers and their maps
    * stay. Throws KernelError EBUSY where the controller is not live, ENETRESET where it did not come back: then all I/O ends with IOERR.
@@ -87,6 +94,7 @@ class PciHost implements NvmeHost {
     this.#dev = new NvmeDev(components, settings, hostParts(parts))
     this.#disable = new this.#dev.parts.disable({ kernel }, this.#dev)
     this.#recovery = new this.#dev.parts.recovery(this.#dev, this.#disable)
+    this.#dev.scan.onPersistentError = () => this.#recovery.tryReset()
     this.#ended = new Completion(kernel.scheduler, `end of ${this.#dev.name}`)
     this.#probed = false
     this.#probing = false
@@ -144,6 +152,10 @@ class PciHost implements NvmeHost {
     return yield* admin.execute(command)
   }
 
+  rescan(): Op<void> {
+    return this.#dev.scan.rescan()
+  }
+
   reset(): Op<void> {
     return this.#recovery.reset()
   }
@@ -151,8 +163,9 @@ class PciHost implements NvmeHost {
   /** @see drivers/nvme/host/pci.c nvme_shutdown */
   *shutdown(): Op<void> {
     if (!(yield* this.#beginEnd())) return
-    const { disks, state, registrations } = this.#dev
-    for (const disk of disks) yield* disk.destroy()
+    const { state, registrations, scan } = this.#dev
+    yield* scan.stop()
+    for (const disk of this.#dev.disks) yield* disk.destroy()
     yield* this.#recovery.settle()
     state.change(CtrlState.DELETING)
     yield* this.#recovery.stop()
@@ -169,13 +182,13 @@ class PciHost implements NvmeHost {
 
   /** @see drivers/nvme/host/pci.c nvme_remove */
   *#remove(): Op<void> {
-    const { state, regs, io, disks, registrations, parts } = this.#dev
+    const { state, regs, disks, registrations, parts, scan } = this.#dev
     state.change(CtrlState.DELETING)
     if (regs.gone) state.change(CtrlState.DEAD)
-    if (io !== null) io.dying = true
     const stopResets = (): Op<void> => this.#recovery.stop()
     const disable = this.#disable
     yield* new parts.removal({ disks, registrations, disable, stopResets }).run()
+    yield* scan.stop()
     this.#free()
   }
 

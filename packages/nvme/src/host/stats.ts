@@ -47,6 +47,8 @@ export interface NvmeHostStats {
   readonly aborts: number
   /** Resets begun. */
   readonly resets: number
+  /** Asynchronous events that the controller has told. */
+  readonly events: number
   /** Requests that were taken back from a controller that had been stopped. */
   readonly cancelled: number
 }
@@ -76,6 +78,7 @@ export class HostCounters implements NvmeHostStats {
   lostInterrupts: number = 0
   aborts: number = 0
   resets: number = 0
+  events: number = 0
   cancelled: number = 0
 
   get sglBytes(): number {

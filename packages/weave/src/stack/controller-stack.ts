@@ -84,6 +84,8 @@ export class ControllerStack {
         smallDescriptors: 3,
         pageDescriptors: 1,
         maxBytes: 65_536,
+        // Steps of the probe and of resets that no scenario is about.
+        watchNamespaces: false,
         ...(init.ioTimeoutNs !== undefined && { ioTimeoutNs: init.ioTimeoutNs }),
       },
     )

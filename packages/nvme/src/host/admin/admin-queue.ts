@@ -129,11 +129,13 @@ export class AdminQueue implements CqeSink {
 
   /**
    * Sends a command and returns what the controller said, well or not. Throws KernelError ETIMEDOUT when it says nothing in time
-   * (which stops nothing), ENOMEM.
+   * (which stops nothing), ENODEV where the controller has been stopped, ENOMEM.
    */
   *execute(command: AdminCommand): Op<AdminResult> {
     const slot = yield* this.#takeSlot()
     try {
+      // Nobody would take back a command that comes after all were.
+      if (!this.queue.online) throw new KernelError('ENODEV', 'nvme: the controller was stopped')
       this.#fillData(slot, command)
     } catch (error) {
       this.#release(slot)
@@ -168,16 +170,17 @@ export class AdminQueue implements CqeSink {
   }
 
   /**
-   * Sends a command without data that nobody waits for. False where all tags are in use: nothing was sent. Atomic; allocates nothing.
+   * Sends a command without data that nobody waits for. False where all tags are in use: nothing was sent. Atomic; allocates nothing. One that is not
+   * `timed` may take as long as it likes: a request for events is answered when there is one.
    * @see block/blk-mq.c blk_execute_rq_nowait
    */
-  tryExecuteNowait(command: AdminCommand, end: AdminEnd): boolean {
+  tryExecuteNowait(command: AdminCommand, end: AdminEnd, timed = true): boolean {
     const slot = this.#slots.find((candidate) => !candidate.busy)
     if (slot === undefined || !this.queue.online) return false
     claim(slot)
     slot.end = end
     this.#post(slot, command)
-    slot.timer.arm(this.#timeoutNs)
+    if (timed) slot.timer.arm(this.#timeoutNs)
     return true
   }
 

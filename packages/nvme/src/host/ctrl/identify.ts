@@ -35,6 +35,8 @@ export interface IdentifyController {
   readonly acl: number
   /** Microseconds that a shutdown may take; 0: not said. */
   readonly rtd3eUs: number
+  /** Optional Asynchronous Events Supported. */
+  readonly oaes: number
 }
 
 /** What the host takes from Identify Namespace. */
@@ -42,6 +44,10 @@ export interface IdentifyNamespace {
   readonly nsid: number
   /** Logical blocks. */
   readonly nsze: number
+  /** Logical blocks that can be allocated; 0: there is no such namespace (any more). */
+  readonly ncap: number
+  /** NGUID and EUI-64 in hexadecimal; zeros where there is none. */
+  readonly identity: string
   readonly lbaShift: number
   /** Bytes of metadata of a logical block. */
   readonly metadataSizeBytes: number
@@ -95,6 +101,7 @@ export function parseIdentifyController(data: Uint8Array): IdentifyController {
     mdts: view.getUint8(IdCtrl.MDTS),
     controllerId: view.getUint16(IdCtrl.CNTLID, true),
     rtd3eUs: view.getUint32(IdCtrl.RTD3E, true),
+    oaes: view.getUint32(IdCtrl.OAES, true),
     acl: view.getUint8(IdCtrl.ACL),
     vwc: view.getUint8(IdCtrl.VWC),
     awupf: view.getUint16(IdCtrl.AWUPF, true),
@@ -113,10 +120,16 @@ export function parseIdentifyNamespace(nsid: number, data: Uint8Array): Identify
   return {
     nsid,
     nsze: getUint64(view, IdNs.NSZE),
+    ncap: getUint64(view, IdNs.NCAP),
+    identity: hex(data.subarray(IdNs.NGUID, IdNs.LBAF0)),
     lbaShift: (lbaf >>> 16) & 0xff,
     metadataSizeBytes: lbaf & 0xffff,
     writeProtected: (view.getUint8(IdNs.NSATTR) & 1) !== 0,
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function text(data: Uint8Array, offset: number, length: number): string {

@@ -83,8 +83,6 @@ export interface NvmeIoInit {
 export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   /** Requests are taken; else they end with IOERR. @see drivers/nvme/host/pci.c NVMEQ_ENABLED */
   online: boolean
-  /** What fails or is cancelled is not tried again. @see block/blk-core.c blk_queue_dying */
-  dying: boolean
   /** Only where there is somebody to turn to. */
   readonly timeout?: (rq: Request<NvmeIod>) => BlkEhTimerReturn
   protected readonly data: DmabufData
@@ -99,7 +97,6 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
 
   constructor(components: NvmeIoComponents, init: NvmeIoInit) {
     this.online = true
-    this.dying = false
     const { recovery } = components
     if (recovery !== undefined) this.timeout = (rq) => this.expired(rq, recovery)
     this.data = components.dmabufData
@@ -121,6 +118,12 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
 
   addNamespace(ns: NvmeNs): void {
     this.#namespaces.set(ns.disk, ns)
+  }
+
+  /** Its disk was destroyed: no request for it is left. */
+  removeNamespace(disk: Disk): void {
+    this.#namespaces.delete(disk)
+    if (this.#lastNs?.disk === disk) this.#lastNs = null
   }
 
   initRequest(): NvmeIod {
@@ -205,13 +208,14 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   }
 
   /**
-   * A status that does not forbid it is tried again; a request whose map has died meanwhile ends with STALE then.
+   * A status that does not forbid it is tried again, unless the disk is dead; a request whose map has died meanwhile ends with STALE then.
    * @see drivers/nvme/host/core.c nvme_decide_disposition, nvme_complete_rq
    */
   protected fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
     this.counters.errors++
-    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries && !this.dying) {
+    const isDying = rq.mqHctx?.disk.queue.dying === true
+    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries && !isDying) {
       iod.retries++
       this.counters.retries++
       blkMqRequeueRequest(rq, true)

@@ -20,6 +20,7 @@ import { HostInterrupts } from '../queue/interrupts.ts'
 import type { NvmeQueue } from '../queue/nvme-queue.ts'
 import { HostCounters } from '../stats.ts'
 import type { DisableTarget } from './dev-disable.ts'
+import { NamespaceScan } from './namespace-scan.ts'
 import { Namespaces } from './namespaces.ts'
 import { Registrations } from './registrations.ts'
 
@@ -49,6 +50,7 @@ export class NvmeDev implements DisableTarget {
   readonly state: ControllerState
   readonly interrupts: HostInterrupts
   readonly namespaces: Namespaces
+  readonly scan: NamespaceScan
   readonly registrations: Registrations
   readonly connectInterrupts: (sink: InterruptSink) => void
   readonly ioQueues: NvmeQueue[]
@@ -71,6 +73,7 @@ export class NvmeDev implements DisableTarget {
     this.state = new ControllerState(this.trace)
     this.interrupts = new HostInterrupts(kernel, this.counters)
     this.namespaces = new Namespaces(this)
+    this.scan = new NamespaceScan(this)
     this.registrations = new Registrations({
       scheduler: kernel.scheduler,
       device,

@@ -55,10 +55,12 @@ export function* probeController(dev: NvmeDev, recovery: Recovery): Op<void> {
       ...(ioTimeoutNs > 0 && { timeoutNs: ioTimeoutNs }),
     },
   )
+  yield* dev.scan.enableEvents(admin, id)
   yield* dev.namespaces.scan(admin, { id, bounds, io, tagSet })
   if (!dev.state.change(CtrlState.LIVE)) {
     throw new KernelError('ENODEV', 'nvme host: removed while it was probed')
   }
+  dev.scan.live()
 }
 
 /**
@@ -76,7 +78,8 @@ export function* restartController(dev: NvmeDev, recovery: Recovery): Op<void> {
   admin.queue.reinit()
   setAdminQueue(dev, admin.queue)
   yield* regs.enable(cap)
-  recovery.setAbortLimit(yield* identifyController(admin))
+  const id = yield* identifyController(admin)
+  recovery.setAbortLimit(id)
   const { ioQueues } = dev
   const granted = yield* setQueueCount(admin, ioQueues.length)
   if (granted < ioQueues.length) {
@@ -87,7 +90,8 @@ export function* restartController(dev: NvmeDev, recovery: Recovery): Op<void> {
     queue.reinit()
     yield* createIoQueue(admin, queue)
   }
-  yield* dev.namespaces.revalidate(admin)
+  yield* dev.scan.enableEvents(admin, id)
+  if (yield* dev.namespaces.revalidate(admin)) dev.scan.changed()
 }
 
 function makeAdminQueue(dev: NvmeDev, cap: ControllerCap, recovery: Recovery): AdminQueue {

@@ -140,6 +140,7 @@ export class Recovery implements IoRecovery, AdminEnd {
   protected goOn(): void {
     if (this.dev.io !== null) this.dev.io.online = true
     this.disable.unquiesce()
+    this.dev.scan.live()
   }
 
   /** The device does not come back: whatever is left ends with an error, and nothing waits for it any more. */

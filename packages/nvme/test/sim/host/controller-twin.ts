@@ -320,6 +320,7 @@ export class ControllerTwin implements RegisterBar {
       const ns = this.namespaces.get(nsid)
       if (ns === undefined) return { status: 0x400b, result: 0 }
       view.setUint32(0, ns.init.blocks, true)
+      view.setUint32(8, ns.init.blocks, true)
       view.setUint8(26, 1)
       view.setUint8(99, ns.init.writeProtected === true ? 1 : 0)
       view.setUint32(132, (ns.init.metadata ?? 0) | ((ns.init.lbaShift ?? 9) << 16), true)

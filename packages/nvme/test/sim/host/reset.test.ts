@@ -264,10 +264,11 @@ describe('nvme host: reset', () => {
     change(3, { blocks: 32 })
     change(4, { lbaShift: 12 })
     change(5, { writeProtected: true })
+    const { disks } = rig.host
     rig.scheduler.runSync('reset', rig.host.reset())
     const map = contiguousMap(rig, 1)
     const statusOf = (nsid: number): BlkStatus => {
-      const disk = rig.host.disks[nsid - 1]
+      const disk = disks[nsid - 1]
       if (disk === undefined) throw new Error('no disk')
       return runIo(rig, disk, dmabufIo(rig, map, 0, 512, { op: ReqOp.READ }))
     }
@@ -278,8 +279,13 @@ describe('nvme host: reset', () => {
       BlkStatus.IOERR,
       BlkStatus.OK,
     ])
-    expect(rig.host.disks.map((disk) => disk.capacitySectors)).toEqual([64, 64, 32, 64, 64])
-    expect(rig.host.disks.map((disk) => disk.readOnly)).toEqual([false, false, false, false, true])
+    // Those that are lost go, and what took the place of one comes.
+    rig.scheduler.runUntilIdle()
+    const now = rig.host.disks
+    expect(now.map(({ name }) => name)).toEqual(['nvme0n1', 'nvme0n3', 'nvme0n4', 'nvme0n5'])
+    expect(now.map((disk) => disks.indexOf(disk))).toEqual([0, 2, -1, 4])
+    expect(now.map((disk) => disk.capacitySectors)).toEqual([64, 32, 512, 64])
+    expect(now.map((disk) => disk.readOnly)).toEqual([false, false, false, true])
     map.destroy()
     finish(rig)
   })

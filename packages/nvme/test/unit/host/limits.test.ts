@@ -47,13 +47,18 @@ describe('limits of a controller', () => {
     const view = new DataView(data.buffer)
     view.setUint32(0, 5, true)
     view.setUint32(4, 1, true)
+    view.setUint32(8, 4, true)
     view.setUint8(25, 63)
+    data.set([0xab, 0xcd], 104)
+    data[127] = 0xef
     view.setUint8(26, 0x43)
     view.setUint32(128 + 35 * 4, (12 << 16) | 16, true)
     view.setUint32(128 + 3 * 4, 9 << 16, true)
     expect(parseIdentifyNamespace(2, data)).toEqual({
       nsid: 2,
       nsze: 2 ** 32 + 5,
+      ncap: 4,
+      identity: `abcd${'00'.repeat(21)}ef`,
       lbaShift: 12,
       metadataSizeBytes: 16,
       writeProtected: false,
