@@ -6,8 +6,10 @@
 
 export { ControllerState, CtrlState } from './host/ctrl/ctrl-state.ts'
 export { iodBounds } from './host/ctrl/limits.ts'
+export { CommandData } from './host/dma/command-data.ts'
 export { DescriptorPool } from './host/dma/descriptor-pool.ts'
 export { createDescriptorPools, type DescriptorPools } from './host/dma/descriptor-pools.ts'
+export { DiscardData } from './host/dma/discard-data.ts'
 export { DmabufData } from './host/dma/dmabuf-data.ts'
 export {
   AllocResult,

@@ -31,6 +31,10 @@ export interface NvmeControllerInit {
   readonly maxQueueEntries?: number
   readonly serialNumber?: string
   /**
+   * CRDT1 to CRDT3 in units of 100 ms, 0 to 65535: what a status with a Command Retry Delay of 1 to 3 asks a host for. Only faults say so. Left out: none.
+   */
+  readonly retryDelays?: readonly [number, number, number]
+  /**
    * Memory of the controller that the host can use for queues, lists and data: a region of the device's. The caller's, who may hand out parts of it, as by
    * `createDeviceMemory` of @iolayers/dma-buf. Left out, there is no controller memory buffer.
    */
@@ -93,6 +97,7 @@ export function controllerSettings(init: NvmeControllerInit): {
     aborts: ABORTS,
     controllerId: CONTROLLER_ID,
     totalBytes: init.capacity?.totalBytes ?? 0,
+    retryDelays: (init.retryDelays ?? []).map((units) => within('retryDelays', units, 0, 65_535)),
   }
   return { pairs, queueEntriesMax, transferBytesMax, identity }
 }

@@ -42,6 +42,11 @@ export interface NvmeHostInit {
    * @see drivers/nvme/host/core.c nvme_enable_aen
    */
   readonly watchNamespaces?: boolean
+  /**
+   * Have the controller stop when it does not hear of the host for so long, and tell it twice as often. Default 0: no timer, as in Linux on PCIe; the
+   * probe of a controller that has none fails. @see NVMe Base 2.1, 3.9
+   */
+  readonly keepAliveMs?: number
 }
 
 /** @internal With nothing left out but what depends on the controller. */
@@ -60,6 +65,8 @@ export interface HostSettings {
   readonly adminTimeoutNs: number
   readonly shutdownTimeoutNs: number | null
   readonly watchNamespaces: boolean
+  /** 0: none. */
+  readonly keepAliveMs: number
 }
 
 /** Throws KernelError EINVAL naming value and bound. */
@@ -83,6 +90,7 @@ export function hostSettings(init: NvmeHostInit): HostSettings {
     adminTimeoutNs: ranged('adminTimeoutNs', init.adminTimeoutNs ?? 60e9, 1, 1e15),
     shutdownTimeoutNs: optional('shutdownTimeoutNs', init.shutdownTimeoutNs),
     watchNamespaces: init.watchNamespaces ?? true,
+    keepAliveMs: ranged('keepAliveMs', init.keepAliveMs ?? 0, 0, 0xffff_ffff),
   }
 }
 

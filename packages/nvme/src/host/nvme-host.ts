@@ -8,8 +8,10 @@ import type { InterruptSink, RegisterBar } from '../controller/contracts.ts'
 import { ADMIN_DATA_SIZE, type AdminCommand, type AdminResult } from './admin/admin-queue.ts'
 import { CtrlState } from './ctrl/ctrl-state.ts'
 import type { IdentifyController } from './ctrl/identify.ts'
+import type { IoCommand } from './dma/command-data.ts'
 import { type HostSettings, hostSettings, type NvmeHostInit } from './host-init.ts'
 import { type HostParts, hostParts } from './host-parts.ts'
+import { ioPassthru } from './io/passthru.ts'
 import type { DevDisable } from './life/dev-disable.ts'
 import type { IgnoredNamespace } from './life/namespaces.ts'
 import { NvmeDev } from './life/nvme-dev.ts'
@@ -75,6 +77,13 @@ export interface NvmeHost {
    * @see drivers/nvme/host/ioctl.c NVME_IOCTL_ADMIN_CMD
    */
   adminPassthru(command: AdminCommand): Op<AdminResult>
+  /**
+   * Sends a command of the caller's own on an I/O queue, and returns what the controller said, well or not; it is not tried again. Its data, at most as much
+   * as one command may move, is copied. What a command does that the driver relies on it does not hear of. Throws KernelError ENODEV where there is no disk of the
+   * namespace, or the controller went away before it had answered; EINVAL, ENOMEM.
+   * @see drivers/nvme/host/ioctl.c NVME_IOCTL_IO_CMD
+   */
+  ioPassthru(nsid: number, command: IoCommand): Op<AdminResult>
   readonly state: CtrlState
   readonly stats: NvmeHostStats
 }
@@ -150,6 +159,10 @@ class PciHost implements NvmeHost {
       })
     }
     return yield* admin.execute(command)
+  }
+
+  ioPassthru(nsid: number, command: IoCommand): Op<AdminResult> {
+    return ioPassthru(this.#dev, nsid, command)
   }
 
   rescan(): Op<void> {

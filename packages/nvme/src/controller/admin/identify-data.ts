@@ -43,6 +43,8 @@ export interface ControllerIdentity {
   readonly aborts: number
   /** Namespaces can be made, and where their blocks come from has room for so many bytes; 0: they cannot. */
   readonly totalBytes: number
+  /** CRDT1 to CRDT3, in units of 100 ms. */
+  readonly retryDelays: readonly number[]
 }
 
 /** ONCS: Compare, Write Uncorrectable, Dataset Management, Write Zeroes, saved features, Timestamp, Verify, Copy. */
@@ -81,6 +83,9 @@ export function identifyController(identity: ControllerIdentity, freeBytes: numb
   view.setUint32(IdCtrl.OAES, ATTACHED_NAMESPACE_NOTICES, true)
   view.setUint32(IdCtrl.CTRATT, HOST_ID_OF_16_BYTES, true)
   view.setUint8(IdCtrl.CNTRLTYPE, 1)
+  identity.retryDelays.forEach((units, i) => {
+    view.setUint16(IdCtrl.CRDT1 + i * 2, units, true)
+  })
   const manages = identity.totalBytes > 0 ? NAMESPACE_MANAGEMENT : 0
   view.setUint16(IdCtrl.OACS, FORMAT_NVM | DOORBELL_BUFFER | GET_LBA_STATUS | manages, true)
   view.setUint8(IdCtrl.LPA, LOG_EFFECTS | LOG_EXTENDED)

@@ -9,6 +9,7 @@ import {
   getUint64,
   IDENTIFY_BYTES,
   IdCtrl,
+  IdCtrlNvmLayout,
   IdNs,
   MN_BYTES,
   SN_BYTES,
@@ -16,6 +17,10 @@ import {
 import type { AdminQueue } from '../admin/admin-queue.ts'
 
 const IDS_PER_LIST = 1024
+const CRDT_UNIT_NS = 100e6
+/** DLFEAT: zeros are read, and Write Zeroes can deallocate. */
+const DLFEAT_MASK = 0b1111
+const DLFEAT_ZEROS_DEAC = 0b1001
 
 /** What the host takes from Identify Controller. */
 export interface IdentifyController {
@@ -37,6 +42,20 @@ export interface IdentifyController {
   readonly rtd3eUs: number
   /** Optional Asynchronous Events Supported. */
   readonly oaes: number
+  /** Optional NVM Command Support. */
+  readonly oncs: number
+  /** CRDT1 to CRDT3: what a status with a Command Retry Delay of 1 to 3 asks for. */
+  readonly retryDelaysNs: readonly number[]
+}
+
+/** What the host takes from Identify Controller of the NVM command set. 0: no bound. */
+export interface IdentifyNvmController {
+  /** Largest Write Zeroes as a power of two of the smallest page; 0: as MDTS. */
+  readonly wzsl: number
+  /** Ranges, blocks of a range, and blocks of all ranges of a Dataset Management command. */
+  readonly dmrl: number
+  readonly dmrsl: number
+  readonly dmsl: number
 }
 
 /** What the host takes from Identify Namespace. */
@@ -52,6 +71,8 @@ export interface IdentifyNamespace {
   /** Bytes of metadata of a logical block. */
   readonly metadataSizeBytes: number
   readonly writeProtected: boolean
+  /** Write Zeroes may deallocate: what is deallocated reads as zeros. */
+  readonly deallocatesZeroes: boolean
 }
 
 export function* identifyController(admin: AdminQueue): Op<IdentifyController> {
@@ -59,6 +80,41 @@ export function* identifyController(admin: AdminQueue): Op<IdentifyController> {
   const command = { opcode: AdminOpcode.IDENTIFY, cdw10: Cns.CONTROLLER, dataIn: data }
   yield* admin.executeOrThrow('identify controller', command)
   return parseIdentifyController(data)
+}
+
+const ONCS_DSM = 1 << 2
+const ONCS_WRITE_ZEROES = 1 << 3
+const NO_BOUNDS: IdentifyNvmController = { wzsl: 0, dmrl: 0, dmrsl: 0, dmsl: 0 }
+
+export function hasDatasetManagement(id: IdentifyController): boolean {
+  return (id.oncs & ONCS_DSM) !== 0
+}
+
+export function hasWriteZeroes(id: IdentifyController): boolean {
+  return (id.oncs & ONCS_WRITE_ZEROES) !== 0
+}
+
+/**
+ * Bounds of the commands that MDTS says nothing of. A controller that has no such commands is not asked; one that does not know the question has no bounds.
+ * @see drivers/nvme/host/core.c nvme_init_non_mdts_limits; NVM Command Set 1.1, figure 120
+ */
+export function* identifyNvmController(
+  admin: AdminQueue,
+  id: IdentifyController,
+): Op<IdentifyNvmController> {
+  if (!hasDatasetManagement(id) && !hasWriteZeroes(id)) return NO_BOUNDS
+  const data = new Uint8Array(IDENTIFY_BYTES)
+  const command = { opcode: AdminOpcode.IDENTIFY, cdw10: Cns.CSI_CONTROLLER, dataIn: data }
+  const { status } = yield* admin.execute(command)
+  if (status !== 0) return NO_BOUNDS
+  const view = new DataView(data.buffer)
+  const { WZSL, DMRL, DMRSL, DMSL } = IdCtrlNvmLayout.fields
+  return {
+    wzsl: view.getUint8(WZSL.at),
+    dmrl: view.getUint8(DMRL.at),
+    dmrsl: view.getUint32(DMRSL.at, true),
+    dmsl: getUint64(view, DMSL.at),
+  }
 }
 
 /** In ascending order. */
@@ -102,6 +158,10 @@ export function parseIdentifyController(data: Uint8Array): IdentifyController {
     controllerId: view.getUint16(IdCtrl.CNTLID, true),
     rtd3eUs: view.getUint32(IdCtrl.RTD3E, true),
     oaes: view.getUint32(IdCtrl.OAES, true),
+    oncs: view.getUint16(IdCtrl.ONCS, true),
+    retryDelaysNs: [IdCtrl.CRDT1, IdCtrl.CRDT2, IdCtrl.CRDT3].map(
+      (at) => view.getUint16(at, true) * CRDT_UNIT_NS,
+    ),
     acl: view.getUint8(IdCtrl.ACL),
     vwc: view.getUint8(IdCtrl.VWC),
     awupf: view.getUint16(IdCtrl.AWUPF, true),
@@ -124,6 +184,7 @@ export function parseIdentifyNamespace(nsid: number, data: Uint8Array): Identify
     identity: hex(data.subarray(IdNs.NGUID, IdNs.LBAF0)),
     lbaShift: (lbaf >>> 16) & 0xff,
     metadataSizeBytes: lbaf & 0xffff,
+    deallocatesZeroes: (view.getUint8(IdNs.DLFEAT) & DLFEAT_MASK) === DLFEAT_ZEROS_DEAC,
     writeProtected: (view.getUint8(IdNs.NSATTR) & 1) !== 0,
   }
 }

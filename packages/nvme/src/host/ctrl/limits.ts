@@ -4,10 +4,17 @@
 import { type QueueLimitsInit, SECTOR_SHIFT, SECTOR_SIZE } from '@iolayers/block-core'
 import type { Device } from '@iolayers/dma-mapping'
 import { chainBlocks } from '../dma/descriptor-pools.ts'
+import { DSM_MAX_RANGES } from '../dma/discard-data.ts'
 import type { IodBounds } from '../dma/iod.ts'
 import { CTRL_PAGE_SIZE, PRP_PAGE_ENTRIES } from '../dma/prp-list.ts'
 import { sglBlocks } from '../dma/sgl-list.ts'
-import type { IdentifyController, IdentifyNamespace } from './identify.ts'
+import {
+  hasDatasetManagement,
+  hasWriteZeroes,
+  type IdentifyController,
+  type IdentifyNamespace,
+  type IdentifyNvmController,
+} from './identify.ts'
 
 /** @see drivers/nvme/host/pci.c NVME_MAX_BYTES, NVME_MAX_SEGS */
 export const NVME_MAX_BYTES: number = 8 << 20
@@ -15,6 +22,9 @@ export const NVME_MAX_SEGS = 128
 
 const SGLS_SUPPORT_MASK = 3
 const SECTOR_SHIFT_MAX = 16
+const UINT_MAX = 0xffff_ffff
+/** NLB has 16 bits, 0's based. */
+const COMMAND_BLOCKS_MAX = 65_536
 
 /** What the controller says of SGLs. @see drivers/nvme/host/nvme.h nvme_ctrl_sgl_supported */
 export function sglSupported(id: IdentifyController): boolean {
@@ -72,6 +82,7 @@ export function namespaceLimits(
   id: IdentifyController,
   ns: IdentifyNamespace,
   bounds: HostBounds,
+  nvm: IdentifyNvmController,
 ): QueueLimitsInit {
   const hasSgl = sglSupported(id)
   const blockBytes = 2 ** ns.lbaShift
@@ -89,5 +100,40 @@ export function namespaceLimits(
     atomicWriteHwMaxBytes: (id.awupf + 1) * blockBytes,
     writeCache,
     fua: writeCache,
+    ...discardLimits(id, nvm, blockBytes),
+    ...zeroLimits(id, nvm, ns, bounds),
+  }
+}
+
+/** @see drivers/nvme/host/core.c nvme_config_discard */
+function discardLimits(
+  id: IdentifyController,
+  { dmrl, dmrsl, dmsl }: IdentifyNvmController,
+  blockBytes: number,
+): QueueLimitsInit {
+  if (!hasDatasetManagement(id)) return {}
+  const sectorsPerBlock = blockBytes / SECTOR_SIZE
+  const bounds = [dmrsl, dmsl].filter((blocks) => blocks > 0)
+  return {
+    maxHwDiscardSectors: Math.min(UINT_MAX, ...bounds.map((blocks) => blocks * sectorsPerBlock)),
+    maxDiscardSegments: dmrl === 0 ? DSM_MAX_RANGES : dmrl,
+    discardGranularityBytes: blockBytes,
+  }
+}
+
+/** Cautious: a controller that names no bound is taken to mean that of MDTS. @see drivers/nvme/host/core.c nvme_init_non_mdts_limits */
+function zeroLimits(
+  id: IdentifyController,
+  { wzsl }: IdentifyNvmController,
+  ns: IdentifyNamespace,
+  bounds: HostBounds,
+): QueueLimitsInit {
+  if (!hasWriteZeroes(id)) return {}
+  const most = wzsl === 0 ? bounds.maxBytes : 2 ** wzsl * CTRL_PAGE_SIZE
+  const bytes = Math.min(most, COMMAND_BLOCKS_MAX * 2 ** ns.lbaShift)
+  const maxWriteZeroesSectors = Math.floor(bytes / SECTOR_SIZE)
+  return {
+    maxWriteZeroesSectors,
+    maxHwWzeroesUnmapSectors: ns.deallocatesZeroes ? maxWriteZeroesSectors : 0,
   }
 }

@@ -2,10 +2,11 @@
 // Copyright 2026 The iolayers authors
 
 import { assert } from '@iolayers/kernel'
+import type { OwnCommand } from './command-data.ts'
 import type { DescriptorPool } from './descriptor-pool.ts'
 
-/** What the data of a command is, and so how its DMA is ended. */
-export const IodPayload = { NONE: 0, DMABUF: 1, MAPPED: 2 } as const
+/** What the data of a command is, and so how its DMA is ended. DESCRIPTORS: nothing but blocks of a descriptor pool is held for it. */
+export const IodPayload = { NONE: 0, DMABUF: 1, MAPPED: 2, DESCRIPTORS: 3 } as const
 export type IodPayload = (typeof IodPayload)[keyof typeof IodPayload]
 
 /** How many of what a command can need at most. */
@@ -37,6 +38,10 @@ export class NvmeIod {
   nrDescriptors: number
   /** Indices of blocks of `pool`, in the order of the list. */
   readonly descriptors: Int32Array
+  /** Of a discard. */
+  nrRanges: number
+  /** The request is a command of somebody's own. */
+  own: OwnCommand | null
   nrMapped: number
   /** DMA address and length of each mapping that this request made. */
   readonly mappedAddrs: Float64Array
@@ -52,6 +57,8 @@ export class NvmeIod {
     this.pool = null
     this.nrDescriptors = 0
     this.descriptors = new Int32Array(bounds.descriptors)
+    this.nrRanges = 0
+    this.own = null
     this.nrMapped = 0
     this.mappedAddrs = new Float64Array(bounds.mappings)
     this.mappedLengths = new Float64Array(bounds.mappings)

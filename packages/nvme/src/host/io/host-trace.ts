@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { type Request, SECTOR_SIZE } from '@iolayers/block-core'
+import { ReqOp, type Request, reqOp, SECTOR_SIZE } from '@iolayers/block-core'
 import type { Tracepoint, Tracer } from '@iolayers/kernel'
 import { NvmOpcode, SglType } from '../../spec/index.ts'
-import type { NvmeIod } from '../dma/iod.ts'
+import { IodPayload, type NvmeIod } from '../dma/iod.ts'
 import type { NvmeQueue } from '../queue/nvme-queue.ts'
 import type { NvmeNs } from './nvme-ns.ts'
 import { CMD_SGL_METABUF, commandIdOf, rwControlOf, rwDsmgmtOf } from './setup-cmd.ts'
@@ -13,6 +13,8 @@ const OPCODE_NAMES: Readonly<Record<number, string>> = {
   [NvmOpcode.FLUSH]: 'nvme_cmd_flush',
   [NvmOpcode.WRITE]: 'nvme_cmd_write',
   [NvmOpcode.READ]: 'nvme_cmd_read',
+  [NvmOpcode.WRITE_ZEROES]: 'nvme_cmd_write_zeroes',
+  [NvmOpcode.DATASET_MANAGEMENT]: 'nvme_cmd_dsm',
 }
 
 const SGL_TYPE_NAMES: Readonly<Record<number, string>> = {
@@ -66,16 +68,16 @@ export class HostTrace {
   }
 
   emitSetupCmd(rq: Request<NvmeIod>, ns: NvmeNs, queue: NvmeQueue, opcode: number): void {
-    const isFlush = opcode === NvmOpcode.FLUSH
+    const hasData = rq.pdu.payload !== IodPayload.NONE
     this.setupCmd.emit(
       ns.disk.name,
       this.#ctrlId,
       queue.qid,
       commandIdOf(rq),
       ns.nsid,
-      !isFlush && rq.pdu.sgl ? CMD_SGL_METABUF : 0,
+      hasData && rq.pdu.sgl ? CMD_SGL_METABUF : 0,
       OPCODE_NAMES[opcode] ?? opcode,
-      isFlush ? '' : rwText(rq, ns),
+      argumentsText(rq, ns),
     )
   }
 
@@ -119,6 +121,13 @@ export class HostTrace {
 
 function hex64(low: number, high: number): string {
   return `0x${((high >>> 0) * 0x1_0000_0000 + (low >>> 0)).toString(16)}`
+}
+
+function argumentsText(rq: Request<NvmeIod>, ns: NvmeNs): string {
+  const op = reqOp(rq.cmdFlags)
+  if (op === ReqOp.DISCARD) return `nr=${rq.pdu.nrRanges - 1}, attributes=4`
+  const namesRange = op <= ReqOp.WRITE || op === ReqOp.WRITE_ZEROES
+  return namesRange ? rwText(rq, ns) : ''
 }
 
 /** @see drivers/nvme/host/trace.c nvme_trace_read_write */

@@ -13,14 +13,18 @@ import {
   blkMqStartRequest,
   type Disk,
   MqRqState,
+  ReqOp,
   type Request,
   RqList,
+  reqOp,
 } from '@iolayers/block-core'
 import { assert } from '@iolayers/kernel'
-import { NvmOpcode, STATUS_DNR } from '../../spec/index.ts'
+import { STATUS_CRD_MASK, STATUS_CRD_SHIFT, STATUS_DNR } from '../../spec/index.ts'
 import { CtrlState } from '../ctrl/ctrl-state.ts'
+import type { CommandData } from '../dma/command-data.ts'
+import type { DiscardData } from '../dma/discard-data.ts'
 import type { DmabufData } from '../dma/dmabuf-data.ts'
-import { type IodBounds, IodPayload, NvmeIod } from '../dma/iod.ts'
+import { type IodBounds, IodPayload, iodFreeDescriptors, NvmeIod } from '../dma/iod.ts'
 import type { MappedData } from '../dma/mapped-data.ts'
 import { HOST_ABORTED_CMD, nvmeErrorStatus } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
@@ -58,6 +62,8 @@ export interface IoRecovery {
 export interface NvmeIoComponents {
   readonly dmabufData: DmabufData
   readonly mappedData: MappedData
+  readonly discardData: DiscardData
+  readonly commandData: CommandData
   readonly trace: HostTrace
   readonly counters: HostCounters
   /** Without it no request ever takes too long. */
@@ -68,6 +74,8 @@ export interface NvmeIoInit {
   readonly bounds: IodBounds
   readonly queueDepth: number
   readonly maxRetries: number
+  /** By the Command Retry Delay of a status, 1 to 3, from index 0: how long to wait with the next attempt. None where it is left out. */
+  readonly retryDelaysNs?: readonly number[]
 }
 
 /**
@@ -87,6 +95,8 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   readonly timeout?: (rq: Request<NvmeIod>) => BlkEhTimerReturn
   protected readonly data: DmabufData
   protected readonly mapped: MappedData
+  protected readonly discards: DiscardData
+  protected readonly commands: CommandData
   protected readonly trace: HostTrace
   protected readonly counters: HostCounters
   protected readonly init: NvmeIoInit
@@ -101,6 +111,8 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     if (recovery !== undefined) this.timeout = (rq) => this.expired(rq, recovery)
     this.data = components.dmabufData
     this.mapped = components.mappedData
+    this.discards = components.discardData
+    this.commands = components.commandData
     this.trace = components.trace
     this.counters = components.counters
     this.init = init
@@ -145,7 +157,7 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     rq.pdu.aborted = false
     blkMqStartRequest(rq)
     if (this.trace.setupCmd.enabled) this.trace.emitSetupCmd(rq, ns, queue, opcode)
-    if (this.trace.dataPointer.enabled && opcode !== NvmOpcode.FLUSH) {
+    if (this.trace.dataPointer.enabled && rq.pdu.payload !== IodPayload.NONE) {
       this.trace.emitDataPointer(rq)
     }
     inFlight[rq.tag] = rq
@@ -185,6 +197,11 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     this.endData(rq)
     if (this.trace.completeRq.enabled) this.trace.emitCompleteRq(rq, queue, result, status)
     const blkStatus = nvmeErrorStatus(status)
+    const { own } = rq.pdu
+    if (own !== null) {
+      own.status = status
+      own.result = result
+    }
     if (!this.addToBatch(rq, io.batch, blkStatus)) this.fail(rq, status, blkStatus)
   }
 
@@ -214,15 +231,29 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   protected fail(rq: Request<NvmeIod>, status: number, blkStatus: BlkStatus): void {
     const iod = rq.pdu
     this.counters.errors++
-    const isDying = rq.mqHctx?.disk.queue.dying === true
-    if ((status & STATUS_DNR) === 0 && iod.retries < this.init.maxRetries && !isDying) {
+    if (this.mayRetry(rq, status)) {
       iod.retries++
       this.counters.retries++
-      blkMqRequeueRequest(rq, true)
+      this.requeue(rq, (status & STATUS_CRD_MASK) >>> STATUS_CRD_SHIFT)
       return
     }
     iod.retries = 0
     blkMqEndRequest(rq, blkStatus)
+  }
+
+  /** Somebody's own command is his to send again. */
+  protected mayRetry(rq: Request<NvmeIod>, status: number): boolean {
+    const isDying = rq.mqHctx?.disk.queue.dying === true
+    const { retries, own } = rq.pdu
+    return (status & STATUS_DNR) === 0 && retries < this.init.maxRetries && !isDying && own === null
+  }
+
+  /** At once, or after the delay that the controller has asked for; with it come all that wait on the disk. @see drivers/nvme/host/core.c nvme_retry_req */
+  protected requeue(rq: Request<NvmeIod>, crd: number): void {
+    const queue = rq.mqHctx?.disk.queue
+    const delayNs = this.init.retryDelaysNs?.[crd - 1] ?? 0
+    blkMqRequeueRequest(rq, delayNs === 0)
+    if (delayNs > 0) queue?.delayKickRequeueList(delayNs)
   }
 
   /**
@@ -298,7 +329,20 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
   /** Anything but OK: nothing is held (R4). The status goes to the block layer as it is (R3, R5). */
   protected prepareData(rq: Request<NvmeIod>): BlkStatus {
     if (rq.dmabufMap !== null) return this.data.prepare(rq)
+    if (reqOp(rq.cmdFlags) > ReqOp.WRITE) return this.prepareOther(rq)
     return rq.dataBytes === 0 ? BlkStatus.OK : this.mapped.prepare(rq)
+  }
+
+  /** What has no data that a bio would name. */
+  protected prepareOther(rq: Request<NvmeIod>): BlkStatus {
+    const { own } = rq.pdu
+    if (own !== null) return this.commands.prepare(rq.pdu, own)
+    if (reqOp(rq.cmdFlags) !== ReqOp.DISCARD) return BlkStatus.OK
+    const hctx = rq.mqHctx
+    assert(hctx !== null, 'nvme: a free request is prepared')
+    const status = this.discards.prepare(rq, this.#nsOf(hctx.disk).sectorsPerLba)
+    if (status === BlkStatus.RESOURCE) this.counters.resourceRefusals++
+    return status
   }
 
   /** The hardware is done with the data of a request, whatever came of it: what `prepareData` took goes back, once (H1). */
@@ -306,6 +350,10 @@ export class NvmeIo implements BlkMqOps<NvmeIod>, CqeSink {
     const { payload } = rq.pdu
     if (payload === IodPayload.DMABUF) this.data.end(rq)
     else if (payload === IodPayload.MAPPED) this.mapped.end(rq)
+    else if (payload === IodPayload.DESCRIPTORS) {
+      iodFreeDescriptors(rq.pdu)
+      rq.pdu.payload = IodPayload.NONE
+    }
   }
 
   /** Null for an identifier that is not in flight: never used, done already, or of an earlier use of its tag. */

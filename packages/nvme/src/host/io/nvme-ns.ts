@@ -8,5 +8,7 @@ export interface NvmeNs {
   readonly nsid: number
   /** 512-byte sectors of a logical block. */
   readonly sectorsPerLba: number
+  /** Write Zeroes may deallocate: deallocated blocks read as zeros. @see drivers/nvme/host/nvme.h NVME_NS_DEAC */
+  readonly deallocatesZeroes: boolean
   readonly disk: Disk
 }

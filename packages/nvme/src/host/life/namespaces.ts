@@ -9,6 +9,7 @@ import {
   activeNamespaces,
   type IdentifyController,
   type IdentifyNamespace,
+  type IdentifyNvmController,
   identifyNamespace,
 } from '../ctrl/identify.ts'
 import { type HostBounds, namespaceLimits, unusableNamespace } from '../ctrl/limits.ts'
@@ -32,6 +33,7 @@ interface KnownNamespace {
 
 export interface NamespaceWay {
   readonly id: IdentifyController
+  readonly nvm: IdentifyNvmController
   readonly bounds: HostBounds
   readonly io: NvmeIo
   readonly tagSet: TagSet<NvmeIod>
@@ -61,6 +63,16 @@ export class Namespaces {
 
   get ignored(): readonly IgnoredNamespace[] {
     return this.#ignored
+  }
+
+  /** Null where there is none. */
+  diskOf(nsid: number): Disk | null {
+    return this.#find(nsid)?.disk ?? null
+  }
+
+  /** Of one command; 0 before the first scan. */
+  get maxTransferBytes(): number {
+    return this.#way?.bounds.maxBytes ?? 0
   }
 
   /** Makes the first disks. @see drivers/nvme/host/core.c nvme_scan_ns_list */
@@ -152,13 +164,14 @@ export class Namespaces {
       {
         name: `${name}n${nsid}`,
         capacitySectors: ns.nsze * sectorsPerLba(ns),
-        limits: namespaceLimits(device, way.id, ns, way.bounds),
+        limits: namespaceLimits(device, way.id, ns, way.bounds, way.nvm),
         readOnly: ns.writeProtected,
         dmabuf: registrations,
       },
     )
     this.#setKnown([...this.#known, { disk, last: ns, isLost: false }])
-    way.io.addNamespace({ nsid, sectorsPerLba: sectorsPerLba(ns), disk })
+    const { deallocatesZeroes } = ns
+    way.io.addNamespace({ nsid, sectorsPerLba: sectorsPerLba(ns), deallocatesZeroes, disk })
   }
 
   #setKnown(known: readonly KnownNamespace[]): void {

@@ -20,6 +20,7 @@ import { HostInterrupts } from '../queue/interrupts.ts'
 import type { NvmeQueue } from '../queue/nvme-queue.ts'
 import { HostCounters } from '../stats.ts'
 import type { DisableTarget } from './dev-disable.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { NamespaceScan } from './namespace-scan.ts'
 import { Namespaces } from './namespaces.ts'
 import { Registrations } from './registrations.ts'
@@ -51,6 +52,7 @@ export class NvmeDev implements DisableTarget {
   readonly interrupts: HostInterrupts
   readonly namespaces: Namespaces
   readonly scan: NamespaceScan
+  readonly keepAlive: KeepAlive
   readonly registrations: Registrations
   readonly connectInterrupts: (sink: InterruptSink) => void
   readonly ioQueues: NvmeQueue[]
@@ -74,6 +76,7 @@ export class NvmeDev implements DisableTarget {
     this.interrupts = new HostInterrupts(kernel, this.counters)
     this.namespaces = new Namespaces(this)
     this.scan = new NamespaceScan(this)
+    this.keepAlive = new KeepAlive(this)
     this.registrations = new Registrations({
       scheduler: kernel.scheduler,
       device,
@@ -112,6 +115,7 @@ export class NvmeDev implements DisableTarget {
 
   /** Gives all memory back. The controller is stopped, and no request is left. */
   free(): void {
+    this.keepAlive.stop()
     this.device.bus.enabled = false
     this.interrupts.free()
     for (const queue of this.ioQueues) queue.destroy()

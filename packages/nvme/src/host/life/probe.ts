@@ -6,11 +6,18 @@ import { KernelError, type Op } from '@iolayers/kernel'
 import { Reg } from '../../spec/index.ts'
 import { AdminQueue, NVME_AQ_DEPTH } from '../admin/admin-queue.ts'
 import { CtrlState } from '../ctrl/ctrl-state.ts'
-import { type IdentifyController, identifyController } from '../ctrl/identify.ts'
+import {
+  type IdentifyController,
+  identifyController,
+  identifyNvmController,
+} from '../ctrl/identify.ts'
 import { createIoQueue, setQueueCount } from '../ctrl/io-queues.ts'
 import { commandBounds, type HostBounds, iodBounds, sglSupported } from '../ctrl/limits.ts'
 import type { ControllerCap } from '../ctrl/nvme-regs.ts'
+import { enableRetryDelays } from '../ctrl/retry-delays.ts'
+import { CommandData } from '../dma/command-data.ts'
 import { createDescriptorPools } from '../dma/descriptor-pools.ts'
+import { DiscardData } from '../dma/discard-data.ts'
 import type { NvmeIod } from '../dma/iod.ts'
 import type { NvmeIo } from '../io/nvme-io.ts'
 import type { NvmeQueue } from '../queue/nvme-queue.ts'
@@ -55,12 +62,14 @@ export function* probeController(dev: NvmeDev, recovery: Recovery): Op<void> {
       ...(ioTimeoutNs > 0 && { timeoutNs: ioTimeoutNs }),
     },
   )
-  yield* dev.scan.enableEvents(admin, id)
-  yield* dev.namespaces.scan(admin, { id, bounds, io, tagSet })
+  yield* enableFeatures(dev, admin, id)
+  const nvm = yield* identifyNvmController(admin, id)
+  yield* dev.namespaces.scan(admin, { id, nvm, bounds, io, tagSet })
   if (!dev.state.change(CtrlState.LIVE)) {
     throw new KernelError('ENODEV', 'nvme host: removed while it was probed')
   }
   dev.scan.live()
+  dev.keepAlive.live()
 }
 
 /**
@@ -90,7 +99,7 @@ export function* restartController(dev: NvmeDev, recovery: Recovery): Op<void> {
     queue.reinit()
     yield* createIoQueue(admin, queue)
   }
-  yield* dev.scan.enableEvents(admin, id)
+  yield* enableFeatures(dev, admin, id)
   if (yield* dev.namespaces.revalidate(admin)) dev.scan.changed()
 }
 
@@ -105,6 +114,13 @@ function makeAdminQueue(dev: NvmeDev, cap: ControllerCap, recovery: Recovery): A
   interrupts.request(0, `${dev.name}q0`, () => admin.reap())
   setAdminQueue(dev, queue)
   return admin
+}
+
+/** What the controller has forgotten after each reset. @see drivers/nvme/host/core.c nvme_configure_host_options, nvme_start_ctrl */
+function* enableFeatures(dev: NvmeDev, admin: AdminQueue, id: IdentifyController): Op<void> {
+  yield* enableRetryDelays(admin, id)
+  yield* dev.keepAlive.enable(admin)
+  yield* dev.scan.enableEvents(admin, id)
 }
 
 function setAdminQueue(dev: NvmeDev, queue: NvmeQueue): void {
@@ -155,11 +171,18 @@ function makeIo(
     {
       dmabufData: new parts.dmabufData(device, sgl, counters),
       mappedData: new parts.mappedData(device, lists, policy, counters),
+      discardData: new DiscardData(pools),
+      commandData: new CommandData(lists.prp),
       trace,
       counters,
       ...(settings.ioTimeoutNs > 0 && { recovery }),
     },
-    { bounds: room, queueDepth: depth, maxRetries: settings.maxRetries },
+    {
+      bounds: room,
+      queueDepth: depth,
+      maxRetries: settings.maxRetries,
+      retryDelaysNs: ctrl.id.retryDelaysNs,
+    },
   )
 }
 

@@ -141,6 +141,7 @@ export class Recovery implements IoRecovery, AdminEnd {
     if (this.dev.io !== null) this.dev.io.online = true
     this.disable.unquiesce()
     this.dev.scan.live()
+    this.dev.keepAlive.live()
   }
 
   /** The device does not come back: whatever is left ends with an error, and nothing waits for it any more. */

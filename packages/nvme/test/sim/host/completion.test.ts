@@ -117,8 +117,8 @@ describe('nvme host: completions', () => {
   it('an operation that has no command is NOTSUPP', () => {
     const rig = probed()
     const map = contiguousMap(rig, 1)
-    Object.defineProperty(rig.disk.limits, 'maxWriteZeroesSectors', { value: 8 })
-    const io = new TestIo(rig, { op: ReqOp.WRITE_ZEROES })
+    Object.defineProperty(rig.disk.limits, 'maxSecureEraseSectors', { value: 8 })
+    const io = new TestIo(rig, { op: ReqOp.SECURE_ERASE })
     io.bio.biIter.biSize = 4096
     expect(runIo(rig, rig.disk, io)).toBe(BlkStatus.NOTSUPP)
     map.destroy()

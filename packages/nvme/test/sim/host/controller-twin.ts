@@ -11,6 +11,16 @@ export interface TwinInit {
   /** Abort Command Limit, 0's based. */
   readonly acl?: number
   readonly vwc?: number
+  /** Optional NVM commands; and the bounds that it names for them, which it does not know the question of without. */
+  readonly oncs?: number
+  readonly nvm?: {
+    readonly wzsl?: number
+    readonly dmrl?: number
+    readonly dmrsl?: number
+    readonly dmsl?: number
+  }
+  readonly dlfeat?: number
+  readonly crdt?: readonly number[]
   readonly mqes?: number
   readonly queuesGranted?: number
   readonly dstrd?: number
@@ -310,7 +320,17 @@ export class ControllerTwin implements RegisterBar {
       view.setUint8(77, this.#init.mdts ?? 0)
       view.setUint8(258, this.#init.acl ?? 0)
       view.setUint8(525, this.#init.vwc ?? 1)
+      view.setUint16(520, this.#init.oncs ?? 0, true)
+      this.#init.crdt?.forEach((units, i) => {
+        view.setUint16(128 + i * 2, units, true)
+      })
       view.setUint32(536, this.#init.sgls ?? 1, true)
+    } else if (cns === 6 && this.#init.nvm !== undefined) {
+      const { wzsl = 0, dmrl = 0, dmrsl = 0, dmsl = 0 } = this.#init.nvm
+      view.setUint8(1, wzsl)
+      view.setUint8(3, dmrl)
+      view.setUint32(4, dmrsl, true)
+      view.setUint32(8, dmsl, true)
     } else if (cns === 2) {
       const ids = [...this.namespaces.keys()].filter((id) => id > nsid).sort((a, b) => a - b)
       ids.slice(0, 1024).forEach((id, i) => {
@@ -322,6 +342,7 @@ export class ControllerTwin implements RegisterBar {
       view.setUint32(0, ns.init.blocks, true)
       view.setUint32(8, ns.init.blocks, true)
       view.setUint8(26, 1)
+      view.setUint8(33, this.#init.dlfeat ?? 0)
       view.setUint8(99, ns.init.writeProtected === true ? 1 : 0)
       view.setUint32(132, (ns.init.metadata ?? 0) | ((ns.init.lbaShift ?? 9) << 16), true)
     }

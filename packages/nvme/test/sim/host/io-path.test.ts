@@ -20,6 +20,8 @@ import {
 import { createKernel, createVirtualScheduler } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
 import type { RegisterBar } from '../../../src/controller/contracts.ts'
+import { CommandData } from '../../../src/host/dma/command-data.ts'
+import { DiscardData } from '../../../src/host/dma/discard-data.ts'
 import {
   CtrlState,
   createDescriptorPools,
@@ -106,6 +108,8 @@ function makePath(recovery: IoRecovery | null = null) {
     {
       dmabufData: new DmabufData(device, sgl, counters),
       mappedData: new MappedData(device, lists, policy, counters),
+      discardData: new DiscardData(pools),
+      commandData: new CommandData(lists.prp),
       trace: new HostTrace(kernel.tracer, 0),
       counters,
       ...(recovery && { recovery }),
@@ -115,7 +119,7 @@ function makePath(recovery: IoRecovery | null = null) {
   path.addQueue(queue)
   const tagSet = createTagSet<NvmeIod>({ kernel }, { ops: path, nrHwQueues: 1, queueDepth: DEPTH })
   const disk = createDisk({ kernel, tagSet }, { name: 'nvme0n1', capacitySectors: 64 })
-  path.addNamespace({ nsid: 1, sectorsPerLba: 1, disk })
+  path.addNamespace({ nsid: 1, sectorsPerLba: 1, deallocatesZeroes: false, disk })
   const close = (): void => {
     scheduler.runSync('destroy', disk.destroy())
     queue.destroy()

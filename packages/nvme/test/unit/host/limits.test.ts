@@ -61,6 +61,7 @@ describe('limits of a controller', () => {
       identity: `abcd${'00'.repeat(21)}ef`,
       lbaShift: 12,
       metadataSizeBytes: 16,
+      deallocatesZeroes: false,
       writeProtected: false,
     })
     view.setUint8(25, 15)
