@@ -24,7 +24,9 @@ export function wantsJson(args: readonly string[]): boolean {
     (option, at) =>
       option === '--json' ||
       option === '--format=json' ||
-      (option === '--format' && options[at + 1] === 'json'),
+      option === '--output-format=json' ||
+      option === '-ojson' ||
+      (['--format', '--output-format', '-o'].includes(option) && options[at + 1] === 'json'),
   )
 }
 

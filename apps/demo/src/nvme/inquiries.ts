@@ -25,10 +25,9 @@ import {
   SupportedLogsLayout,
   statusName,
 } from '@iolayers/nvme/spec'
-import { type FieldNames, type Shown, showFields, showValue } from './fields.ts'
+import { type FieldNames, showFields, showValue } from './fields.ts'
+import type { Document } from './nvme-command.ts'
 import type { NvmeSession } from './session.ts'
-
-export type Document = { [name: string]: Shown }
 
 function identify(session: NvmeSession, what: string, cns: number, nsid = 0): Op<Uint8Array> {
   const command = { opcode: AdminOpcode.IDENTIFY, nsid, cdw10: cns }

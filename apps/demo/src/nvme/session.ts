@@ -21,8 +21,10 @@ import {
   type AdminCommand,
   type AdminResult,
   createNvmeHost,
+  type IoCommand,
   nvmeStatusText,
 } from '@iolayers/nvme/host'
+import { statusName } from '@iolayers/nvme/spec'
 import { FoundError } from '../cli/failure.ts'
 import type { Location } from '../copy/location.ts'
 
@@ -34,12 +36,21 @@ export interface NvmeSession {
   admin(what: string, command: AdminCommand): Op<number>
   /** The same, with the data that comes back. */
   read(what: string, command: AdminCommand, lengthBytes: number): Op<Uint8Array>
+  /** A command on an I/O queue; the rest as `admin`. */
+  io(what: string, nsid: number, command: IoCommand): Op<number>
+  /** Bytes of a logical block. Throws FoundError where there is no disk of the namespace. */
+  blockBytes(nsid: number): number
+  /** Looks for namespaces again, and returns the names of their disks. */
+  rescan(): Op<readonly string[]>
+  reset(): Op<void>
   register32(offset: number): number
   register64(offset: number): bigint
 }
 
 /** Memory for queues and descriptor lists. */
 const QUEUE_BYTES = 16 << 20
+/** For all namespaces that `create-ns` makes. */
+const CREATED_BYTES = 16 << 20
 const BLOCK_BYTES = 512
 
 /** Runs `use` with a controller over `target`, whose namespace 1 it is; all of it is gone afterwards but what was written to a file. */
@@ -51,7 +62,10 @@ export async function withController<T>(
   const scheduler = createEventLoopScheduler()
   const kernel = createKernel({ scheduler })
   const mediumBytes = target.kind === 'memory' ? target.sizeBytes : 0
-  const memory = createPhysicalMemory({ kernel }, { ramBytes: QUEUE_BYTES + 2 * mediumBytes })
+  const memory = createPhysicalMemory(
+    { kernel },
+    { ramBytes: QUEUE_BYTES + 2 * CREATED_BYTES + 2 * mediumBytes },
+  )
   const sizeBefore = target.kind === 'file' ? statSync(target.path).size : 0
   try {
     return await scheduler.run('nvme', session(kernel, memory, target, init, use))
@@ -73,7 +87,12 @@ function* session<T>(
   const store = openStore(kernel, memory, target, init.writes)
   const iommu = createIommu({ kernel })
   const device = createDevice({ kernel, memory, iommu }, { name: 'nvme0', iommuMode: 'lazy' })
-  const controller = createNvmeController({ kernel, bus: device.bus })
+  const allocate = (sizeBytes: number): NamespaceStore =>
+    createMemoryStore({ kernel, memory }, { sizeBytes })
+  const controller = createNvmeController(
+    { kernel, bus: device.bus },
+    { capacity: { totalBytes: CREATED_BYTES, allocate } },
+  )
   try {
     controller.addNamespace(1, { store })
     const host = createNvmeHost({
@@ -94,6 +113,19 @@ function* session<T>(
           checked(what, yield* host.adminPassthru({ ...command, dataIn }))
           return dataIn
         },
+        *io(what, nsid, command) {
+          return checked(what, yield* host.ioPassthru(nsid, command)).result
+        },
+        blockBytes(nsid) {
+          const disk = host.disks.find(({ name }) => name === `nvme0n${nsid}`)
+          if (disk === undefined) throw new FoundError(`there is no namespace ${nsid}`)
+          return disk.limits.logicalBlockSizeBytes
+        },
+        *rescan() {
+          yield* host.rescan()
+          return host.disks.map(({ name }) => name)
+        },
+        reset: () => host.reset(),
         register32: (offset) => controller.bar.read32(offset),
         register64: (offset) => controller.bar.read64(offset),
       })
@@ -121,5 +153,6 @@ function openStore(
 
 function checked(what: string, result: AdminResult): AdminResult {
   if (result.status === 0) return result
-  throw new FoundError(`${what}: ${nvmeStatusText(result.status)}`)
+  const { status } = result
+  throw new FoundError(`${what}: ${statusName(status)} (${nvmeStatusText(status)})`)
 }

@@ -29,8 +29,10 @@ import {
 import type { RingParts } from '@iolayers/io-uring/parts'
 import type { Kernel } from '@iolayers/kernel'
 import {
+  CommandData,
   createDescriptorPools,
   type DescriptorPools,
+  DiscardData,
   DmabufData,
   HostCounters,
   type HostParts,
@@ -190,7 +192,7 @@ export class Stack {
         dmabuf: registrar,
       },
     )
-    this.io.addNamespace({ nsid: 1, sectorsPerLba: 1, disk: this.disk })
+    this.io.addNamespace({ nsid: 1, sectorsPerLba: 1, deallocatesZeroes: false, disk: this.disk })
   }
 
   /** Ready for another run: as it was made, but for counters. False when something of the last one is still there. */
@@ -256,6 +258,8 @@ export class Stack {
       {
         dmabufData: new (parts.dmabufData ?? DmabufData)(device, sgl, counters),
         mappedData: new MappedData(device, lists, policy, counters),
+        discardData: new DiscardData(this.#pools),
+        commandData: new CommandData(lists.prp),
         trace: new HostTrace(kernel.tracer, 0),
         counters,
       },
