@@ -25,6 +25,11 @@ export class FoundError extends Error {
   override readonly name = 'FoundError'
 }
 
+/** A device, or what is given to it, does not do what was asked. Code EREFUSED, exit 1. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+}
+
 /** A signal asked the command to stop; what it had begun has been taken back. */
 export class SignalledError extends Error {
   override readonly name = 'SignalledError'
@@ -53,6 +58,9 @@ export function describeFailure(error: unknown): Failure | undefined {
   }
   if (error instanceof FoundError) {
     return { code: 'EFOUND', message: error.message, exitCode: ExitCode.FAILED }
+  }
+  if (error instanceof RefusedError) {
+    return { code: 'EREFUSED', message: error.message, exitCode: ExitCode.FAILED }
   }
   if (error instanceof SignalledError) {
     return { code: 'EINTR', message: error.message, exitCode: error.exitCode }

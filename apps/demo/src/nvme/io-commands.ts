@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Op } from '@iolayers/kernel'
 import type { IoCommand } from '@iolayers/nvme/host'
 import { NvmOpcode } from '@iolayers/nvme/spec'
-import { FoundError, UsageError } from '../cli/failure.ts'
+import { RefusedError, UsageError } from '../cli/failure.ts'
 import {
   type Answer,
   type Document,
@@ -212,7 +212,7 @@ function* send(session: NvmeSession, raw: Raw, name: string, opcode: number): Op
   const data = readFileSync(path ?? 0)
   if (data.length < bytes) {
     const from = path ?? 'stdin'
-    throw new FoundError(`${name}: ${from} has ${data.length} bytes, the blocks have ${bytes}`)
+    throw new RefusedError(`${name}: ${from} has ${data.length} bytes, the blocks have ${bytes}`)
   }
   const dataOut = new Uint8Array(data.subarray(0, bytes))
   yield* session.io(name, nsidOf(raw), { opcode, ...rangeOf(raw), dataOut })

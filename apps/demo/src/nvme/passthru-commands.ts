@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import type { Op } from '@iolayers/kernel'
 import { AdminOpcode, adminOpcodeName, NvmOpcode, nvmOpcodeName } from '@iolayers/nvme/spec'
-import { FoundError, UsageError } from '../cli/failure.ts'
+import { RefusedError, UsageError } from '../cli/failure.ts'
 import {
   type Answer,
   type Document,
@@ -114,7 +114,7 @@ function* passthru(session: NvmeSession, raw: Raw, kind: 'Admin' | 'IO'): Op<Ans
   return isSet(raw, 'rawBinary') && back !== null ? { document, bytes: back } : { document, lines }
 }
 
-/** Null: a command without data. Throws UsageError for what contradicts itself, FoundError for a file that is too short. */
+/** Null: a command without data. Throws UsageError for what contradicts itself, RefusedError for a file that is too short. */
 function dataOf(raw: Raw): Uint8Array | null {
   const length = number(raw, 'dataLen', 0, 2 ** 27)
   const reads = isSet(raw, 'read')
@@ -129,7 +129,9 @@ function dataOf(raw: Raw): Uint8Array | null {
   const path = text(raw, 'inputFile')
   const given = readFileSync(path ?? 0)
   if (given.length < length) {
-    throw new FoundError(`${path ?? 'stdin'} has ${given.length} bytes, --data-len says ${length}`)
+    throw new RefusedError(
+      `${path ?? 'stdin'} has ${given.length} bytes, --data-len says ${length}`,
+    )
   }
   data.set(given.subarray(0, length))
   return data

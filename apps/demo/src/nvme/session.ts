@@ -25,20 +25,20 @@ import {
   nvmeStatusText,
 } from '@iolayers/nvme/host'
 import { statusName } from '@iolayers/nvme/spec'
-import { FoundError } from '../cli/failure.ts'
+import { RefusedError } from '../cli/failure.ts'
 import type { Location } from '../copy/location.ts'
 
 /** What a command has of the controller. */
 export interface NvmeSession {
   /** The disk's name, as nvme-cli would name the device. */
   readonly device: string
-  /** Throws FoundError, exit 1, with the words of the status where the controller refuses. */
+  /** Throws RefusedError, exit 1, with the words of the status where the controller refuses. */
   admin(what: string, command: AdminCommand): Op<number>
   /** The same, with the data that comes back. */
   read(what: string, command: AdminCommand, lengthBytes: number): Op<Uint8Array>
   /** A command on an I/O queue; the rest as `admin`. */
   io(what: string, nsid: number, command: IoCommand): Op<number>
-  /** Bytes of a logical block. Throws FoundError where there is no disk of the namespace. */
+  /** Bytes of a logical block. Throws RefusedError where there is no disk of the namespace. */
   blockBytes(nsid: number): number
   /** Looks for namespaces again, and returns the names of their disks. */
   rescan(): Op<readonly string[]>
@@ -118,7 +118,7 @@ function* session<T>(
         },
         blockBytes(nsid) {
           const disk = host.disks.find(({ name }) => name === `nvme0n${nsid}`)
-          if (disk === undefined) throw new FoundError(`there is no namespace ${nsid}`)
+          if (disk === undefined) throw new RefusedError(`there is no namespace ${nsid}`)
           return disk.limits.logicalBlockSizeBytes
         },
         *rescan() {
@@ -154,5 +154,5 @@ function openStore(
 function checked(what: string, result: AdminResult): AdminResult {
   if (result.status === 0) return result
   const { status } = result
-  throw new FoundError(`${what}: ${statusName(status)} (${nvmeStatusText(status)})`)
+  throw new RefusedError(`${what}: ${statusName(status)} (${nvmeStatusText(status)})`)
 }

@@ -238,7 +238,7 @@ describe('iolayers nvme', () => {
   it('a failure is JSON where JSON was asked for', async () => {
     const { code, stdout } = await run('get-feature', 'mem:1M', '-f', '0xee', '-o', 'json')
     expect(code).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1, error: { code: 'EFOUND' } })
+    expect(JSON.parse(stdout)).toMatchObject({ version: 1, error: { code: 'EREFUSED' } })
   })
 
   it('without -o json, a line for each field', async () => {
