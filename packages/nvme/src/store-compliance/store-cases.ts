@@ -4,8 +4,8 @@
 // What every store does, whatever it keeps its bytes in.
 
 import type { PhysicalMemory } from '@iolayers/dma-mapping'
-import { Completion, createPrng, joinAll, type Kernel, type Op } from '@iolayers/kernel'
-import { type NamespaceStore, StoreIo, StoreOp } from '../controller/contracts.ts'
+import { Completion, createPrng, joinAll, type Kernel, type Op, sleep } from '@iolayers/kernel'
+import { isCancellable, type NamespaceStore, StoreIo, StoreOp } from '../controller/contracts.ts'
 import { check, checkBytes, checkEqual } from './checks.ts'
 import { Scatter, TestIo } from './store-io.ts'
 
@@ -20,6 +20,8 @@ export interface StoreSetup {
   run<T>(name: string, op: Op<T>): Promise<T>
   /** What the medium holds. Called when nothing is in flight. */
   contents(): Uint8Array
+  /** Has I/O of the medium fail from here on, as a disk that is full or shrank. Left out where that cannot be had: failures are not tried then. */
+  spoil?(): void
   /** After the store was closed, or failed. */
   cleanUp(): void
 }
@@ -164,6 +166,83 @@ function chain(): StoreCase {
   )
 }
 
+function closing(): StoreCase {
+  return storeCase(
+    'close returns when all that was in flight has ended, each once',
+    function* ({ kernel, store }, places) {
+      const { scheduler } = kernel
+      const ends: number[] = []
+      const data = pattern(8192, 21)
+      const ios = Array.from({ length: 8 }, (_, index) => {
+        const io: StoreIo = new StoreIo(index, { storeDone: () => void ends.push(index) })
+        places.prepare(io, StoreOp.WRITE, index * 65_536, cut(data.length, 4, index))
+        places.put(io, data)
+        return io
+      })
+      for (const io of ios) store.submit(io)
+      yield* store.close()
+      const found = ends.toSorted((a, b) => a - b).join()
+      check(found === ios.map(({ index }) => index).join(), `ended before close did: ${found}`)
+      yield* sleep(scheduler, LATER_NS)
+      checkEqual(ends.length, ios.length, 'how many ends there were')
+    },
+  )
+}
+
+/** Long after anything that was begun has ended. */
+const LATER_NS = 20_000_000
+
+/** Only where the store can let go of an I/O. */
+function cancelling(op: StoreOp, what: string): StoreCase {
+  return storeCase(
+    `a cancelled ${what} moves not one more byte, and its end is not told`,
+    function* ({ kernel, store, contents }, places) {
+      if (!isCancellable(store)) return
+      let ends = 0
+      const io: StoreIo = new StoreIo(0, { storeDone: () => void ends++ })
+      check(!store.cancel(io), 'an I/O was cancelled that was never submitted')
+      const length = 131_072
+      places.prepare(io, op, 4096, cut(length, 3, 4))
+      if (op === StoreOp.WRITE) places.put(io, pattern(length, 31))
+      store.submit(io)
+      const isCancelled = store.cancel(io)
+      const [medium, memory] = [contents().slice(), places.peek(io)]
+      yield* sleep(kernel.scheduler, LATER_NS)
+      checkEqual(ends, isCancelled ? 0 : 1, 'how often the I/O ended')
+      if (isCancelled) {
+        checkBytes(contents(), medium, 'the medium after the cancellation')
+        checkBytes(places.peek(io), memory, 'the memory after the cancellation')
+      }
+      check(!store.cancel(io), 'an I/O was cancelled that was over')
+      const next = new TestIo(kernel, 1)
+      places.prepare(next.io, StoreOp.READ, 0, [512])
+      checkEqual(yield* next.exec(store), 0, 'the status of a read after it')
+    },
+  )
+}
+
+/** Only where the medium can be spoiled. */
+function failing(): StoreCase {
+  return storeCase(
+    'an I/O that fails ends once, with a status, and the store goes on',
+    function* ({ kernel, store, spoil }, places) {
+      if (spoil === undefined) return
+      spoil()
+      const one = new TestIo(kernel, 0)
+      for (let round = 0; round < 3; round++) {
+        places.prepare(one.io, StoreOp.WRITE, STORE_BYTES - 8192, cut(8192, 5, round))
+        places.put(one.io, pattern(8192, round))
+        const status = yield* one.exec(store)
+        check(
+          status > 0 && (status & 0x7ff) !== 0,
+          `a write to a spoiled medium ended with ${status}`,
+        )
+        check((status & ~0x7fff) === 0, `status ${status} has more than 15 bits`)
+      }
+    },
+  )
+}
+
 /** Only where the store says that it does such I/Os. */
 function zeroing(op: StoreOp, what: string): StoreCase {
   return storeCase(`${what} makes bytes zero, and no others`, function* (setup, places) {
@@ -204,4 +283,8 @@ export const storeCases: readonly StoreCase[] = [
   chain(),
   zeroing(StoreOp.WRITE_ZEROES, 'Write Zeroes'),
   zeroing(StoreOp.DEALLOCATE, 'deallocating'),
+  closing(),
+  cancelling(StoreOp.READ, 'read'),
+  cancelling(StoreOp.WRITE, 'write'),
+  failing(),
 ]

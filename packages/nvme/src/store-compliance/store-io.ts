@@ -93,18 +93,25 @@ export class Scatter {
     }
   }
 
-  /** Checks besides that nothing behind a range was touched. */
-  get(io: StoreIo): Uint8Array {
+  /** What is in its memory now. */
+  peek(io: StoreIo): Uint8Array {
     const data = new Uint8Array(io.lengthBytes)
     let done = 0
     for (let i = 0; i < io.count; i++) {
       const [at, length] = [io.offsets[i] ?? 0, io.lengths[i] ?? 0]
-      const bytes = io.sides[i]?.bytes ?? new Uint8Array()
-      data.set(bytes.subarray(at, at + length), done)
-      checkEqual(bytes[at + length] ?? -1, POISON, 'the byte behind a range')
+      data.set(io.sides[i]?.bytes.subarray(at, at + length) ?? [], done)
       done += length
     }
     return data
+  }
+
+  /** Checks besides that nothing behind a range was touched. */
+  get(io: StoreIo): Uint8Array {
+    for (let i = 0; i < io.count; i++) {
+      const behind = (io.offsets[i] ?? 0) + (io.lengths[i] ?? 0)
+      checkEqual(io.sides[i]?.bytes[behind] ?? -1, POISON, 'the byte behind a range')
+    }
+    return this.peek(io)
   }
 
   #take(length: number): number {

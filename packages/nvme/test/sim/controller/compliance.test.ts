@@ -2,14 +2,22 @@
 // Copyright 2026 The iolayers authors
 
 import { createPhysicalMemory } from '@iolayers/dma-mapping'
-import { createKernel, createVirtualScheduler } from '@iolayers/kernel'
+import { createKernel, createVirtualScheduler, type Op } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
-import { createMemoryStore, createSimulatedStore, StoreOp } from '../../../src/controller/index.ts'
+import {
+  type CancellableStore,
+  createMemoryStore,
+  createSimulatedStore,
+  type SimulatedStore,
+  StoreIo,
+  StoreOp,
+} from '../../../src/controller/index.ts'
 import { STATUS_DNR, Status } from '../../../src/spec/index.ts'
 import {
   Scatter,
   STORE_BYTES,
   type StoreSetup,
+  storeCases,
   TestIo,
 } from '../../../src/store-compliance/index.ts'
 import { storeCompliance } from '../../store-compliance.ts'
@@ -43,6 +51,7 @@ function simulated(seed: number, stepBytes: number) {
     store,
     run: async <T>(name: string, op: Generator<never, T, void>) => scheduler.runSync(name, op),
     contents: () => store.bytes.slice(),
+    spoil: () => store.fillUpAt(STORE_BYTES - 8192),
     cleanUp: () => expect(scheduler.outstanding()).toEqual([]),
   }
 }
@@ -86,5 +95,88 @@ describe('a simulated store', () => {
     const kernel = createKernel({ scheduler: createVirtualScheduler({ seed: 1 }) })
     expect(() => createSimulatedStore({ kernel }, { sizeBytes: 0 })).toThrow(/sizeBytes/)
     expect(() => createSimulatedStore({ kernel }, { sizeBytes: 512, stepBytes: 0 })).toThrow(/step/)
+  })
+})
+
+describe('the cases find a store that', () => {
+  type Bend = (store: SimulatedStore) => CancellableStore
+
+  const base = (store: SimulatedStore): CancellableStore => ({
+    get sizeBytes() {
+      return store.sizeBytes
+    },
+    get lastError() {
+      return store.lastError
+    },
+    supports: (op) => store.supports?.(op) ?? false,
+    submit: (io) => store.submit(io),
+    cancel: (io) => store.cancel(io),
+    close: () => store.close(),
+  })
+  const passesOn = (io: StoreIo, storeDone: (status: number) => void): StoreIo => {
+    const copy = new StoreIo(io.index, { storeDone: (_io, status) => storeDone(status) })
+    return Object.assign(copy, {
+      op: io.op,
+      offsetBytes: io.offsetBytes,
+      lengthBytes: io.lengthBytes,
+      count: io.count,
+      sides: io.sides,
+      offsets: io.offsets,
+      lengths: io.lengths,
+    })
+  }
+
+  const liars: readonly (readonly [string, RegExp, Bend])[] = [
+    [
+      'says that it let go, and goes on',
+      /ended is 1, not 0/,
+      (store) => {
+        const begun = new Set<StoreIo>()
+        const submit = (io: StoreIo): void => {
+          begun.add(io)
+          store.submit(io)
+        }
+        return { ...base(store), submit, cancel: (io) => begun.has(io) }
+      },
+    ],
+    [
+      'does not wait for its I/O at the end',
+      /ended before close/,
+      (store) => ({ ...base(store), *close() {} }),
+    ],
+    [
+      'calls a failure a success',
+      /ended with 0/,
+      (store) => ({
+        ...base(store),
+        submit: (io) => store.submit(passesOn(io, () => io.completion.storeDone(io, 0))),
+      }),
+    ],
+    [
+      'ends an I/O twice',
+      /how often|how many|ends/,
+      (store) => ({
+        ...base(store),
+        submit: (io) =>
+          store.submit(
+            passesOn(io, (status) => {
+              io.completion.storeDone(io, status)
+              io.completion.storeDone(io, status)
+            }),
+          ),
+      }),
+    ],
+  ]
+
+  it.each(liars)('%s', async (_name, words, bend) => {
+    const found: string[] = []
+    for (const one of storeCases) {
+      const { scheduler, store, ...setup } = simulated(6, 4096)
+      const run = async <T>(name: string, op: Op<T>): Promise<T> => scheduler.runSync(name, op)
+      await one
+        .run(() => ({ ...setup, store: bend(store), run, cleanUp: () => {} }))
+        .catch((error: unknown) => found.push(String(error)))
+    }
+    expect(found.join('\n')).toMatch(words)
   })
 })

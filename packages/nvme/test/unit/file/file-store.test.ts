@@ -48,6 +48,37 @@ function setup(content: Uint8Array | string, init: Partial<FileStoreInit> = {}) 
   }
 }
 
+describe('a file of more than 4 GiB', () => {
+  it('has a place of its own for each block: nothing wraps round', async () => {
+    const path = join(directory, 'huge')
+    writeFileSync(path, '')
+    truncateSync(path, 5 * 2 ** 30)
+    const { store, places, one, exec, close } = setup('', { path })
+    expect(store.sizeBytes).toBe(5 * 2 ** 30)
+    const at = [0, 2 ** 31 - 512, 2 ** 31, 2 ** 32 - 512, 2 ** 32, 2 ** 32 + 512, 5 * 2 ** 30 - 512]
+    for (const [i, offset] of at.entries()) {
+      places.prepare(one.io, StoreOp.WRITE, offset, [200, 312])
+      places.put(one.io, new Uint8Array(512).fill(i + 1))
+      expect(await exec()).toBe(0)
+    }
+    for (const [i, offset] of at.entries()) {
+      places.prepare(one.io, StoreOp.READ, offset, [512])
+      expect(await exec()).toBe(0)
+      expect(new Set(places.get(one.io))).toEqual(new Set([i + 1]))
+    }
+    one.io.op = StoreOp.DEALLOCATE
+    one.io.count = 0
+    one.io.offsetBytes = 2 ** 32
+    one.io.lengthBytes = 512
+    if (store.supports?.(StoreOp.DEALLOCATE) === true) expect(await exec()).toBe(0)
+    places.prepare(one.io, StoreOp.READ, 0, [512])
+    expect(await exec()).toBe(0)
+    expect(new Set(places.get(one.io))).toEqual(new Set([1]))
+    await close()
+    expect(statSync(path).size).toBe(5 * 2 ** 30)
+  })
+})
+
 describe('the end of a file inside a block', () => {
   it.each([1, 511, 512, 513, 4095, 4097])('%i bytes: zeros up to the block', async (size) => {
     const content = new Uint8Array(size).fill(0xab)
