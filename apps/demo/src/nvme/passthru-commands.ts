@@ -87,15 +87,13 @@ function* passthru(session: NvmeSession, raw: Raw, kind: 'Admin' | 'IO'): Op<Ans
   const command = {
     opcode,
     ...dwords,
+    ...(timeoutMs > 0 && { timeoutNs: timeoutMs * 1e6 }),
     ...(data !== null && (isSet(raw, 'read') ? { dataIn: data } : { dataOut: data })),
   }
   const result =
     kind === 'Admin'
       ? yield* session.admin(what, { ...command, nsid })
-      : yield* session.io(what, nsid, {
-          ...command,
-          ...(timeoutMs > 0 && { timeoutNs: timeoutMs * 1e6 }),
-        })
+      : yield* session.io(what, nsid, command)
   const name = (kind === 'Admin' ? adminOpcodeName(opcode) : nvmOpcodeName(opcode)) ?? 'Unknown'
   const back = isSet(raw, 'read') ? data : null
   const document: Document = {

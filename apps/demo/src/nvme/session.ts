@@ -22,6 +22,7 @@ import {
   type AdminResult,
   createNvmeHost,
   type IoCommand,
+  NVME_IO_TIMEOUT_NS,
   nvmeStatusText,
 } from '@iolayers/nvme/host'
 import { statusName } from '@iolayers/nvme/spec'
@@ -95,12 +96,15 @@ function* session<T>(
   )
   try {
     controller.addNamespace(1, { store })
-    const host = createNvmeHost({
-      kernel,
-      device,
-      bar: controller.bar,
-      interrupts: (sink) => controller.connectInterrupts(sink),
-    })
+    const host = createNvmeHost(
+      {
+        kernel,
+        device,
+        bar: controller.bar,
+        interrupts: (sink) => controller.connectInterrupts(sink),
+      },
+      { ioTimeoutNs: NVME_IO_TIMEOUT_NS },
+    )
     yield* host.probe()
     try {
       return yield* use({

@@ -165,6 +165,8 @@ class BlkDisk implements Disk, TagSetQueue {
     if (this.#destroyed) return
     this.#destroyed = true
     this.markDead()
+    // What waits there for its next attempt, perhaps for long, has none.
+    this.kickRequeueList()
     yield* this.freeze()
     this.tagSet.removeQueue(this)
     this.#table.exit()

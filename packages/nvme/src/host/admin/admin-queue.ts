@@ -36,6 +36,8 @@ export interface AdminCommand {
   readonly cdw13?: number
   readonly cdw14?: number
   readonly cdw15?: number
+  /** Left out, as the host says of all of them. */
+  readonly timeoutNs?: number
   /** PRP entry 1, for commands that name memory of their own; not together with data. */
   readonly prp1?: number
   /** Filled with what the controller returns. At most `ADMIN_DATA_SIZE` bytes. */
@@ -142,13 +144,14 @@ export class AdminQueue implements CqeSink {
       throw error
     }
     this.#post(slot, command)
-    const remaining = yield* slot.done.waitTimeout(this.#timeoutNs)
+    const timeoutNs = command.timeoutNs ?? this.#timeoutNs
+    const remaining = yield* slot.done.waitTimeout(timeoutNs)
     if (remaining === 0 && !this.#foundLate(slot)) {
       slot.abandoned = true
       this.#expired()
       throw new KernelError(
         'ETIMEDOUT',
-        `nvme admin command ${hex(command.opcode)}: no completion within ${this.#timeoutNs / 1e6} ms`,
+        `nvme admin command ${hex(command.opcode)}: no completion within ${timeoutNs / 1e6} ms`,
       )
     }
     const { status, result } = slot

@@ -21,7 +21,7 @@ export interface IoCommand {
   readonly dataIn?: Uint8Array
   /** Given to the controller; not together with `dataIn`. */
   readonly dataOut?: Uint8Array
-  /** Left out, as long as I/O may take. */
+  /** Left out, as long as I/O may take; without effect where the host has no `ioTimeoutNs`. */
   readonly timeoutNs?: number
 }
 

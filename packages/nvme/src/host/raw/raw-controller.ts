@@ -250,7 +250,11 @@ export function* openRawController(
   try {
     yield* raw.enable()
   } catch (error) {
-    yield* raw.close()
+    try {
+      yield* raw.close()
+    } catch {
+      // It does not stop, either; what came first is what is told.
+    }
     throw error
   }
   return raw

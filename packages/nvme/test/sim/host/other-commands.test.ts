@@ -308,6 +308,23 @@ describe('a status with a retry delay', () => {
     },
   )
 
+  it('is not waited for on a disk that goes away', () => {
+    const stack = makeStack({ controller: { retryDelays: [36_000, 0, 0] } })
+    stack.faults.add({
+      match: { opcode: NvmOpcode.READ, nth: 1 },
+      before: { status: { sct: 0, sc: 0x21, crd: 1 } },
+    })
+    const read = stack.scheduler.spawn('read', readOnce(stack))
+    stack.scheduler.runReady()
+    stack.controller.removeNamespace(1)
+    const before = stack.scheduler.nowNs()
+    stack.run(stack.host.rescan())
+    expect(stack.host.disks).toEqual([])
+    expect(stack.run(joinTask(stack.scheduler, read))).not.toBe(BlkStatus.OK)
+    expect(stack.scheduler.nowNs() - before).toBeLessThan(1e9)
+    stack.close()
+  })
+
   it('is asked for only where there are delays', () => {
     const featureOf = (crdt?: readonly number[]) => {
       const { rig } = twinWith(crdt === undefined ? {} : { crdt })
@@ -360,6 +377,20 @@ describe("commands of somebody's own", () => {
     expect(stack.host.stats).toMatchObject({ requests: 1, retries: 0, errors: 1 })
     const unknown = stack.run(stack.host.ioPassthru(1, { opcode: 0x7e }))
     expect(unknown.status & 0x7ff).toBe(0x001)
+    stack.close()
+  })
+
+  it('has a time of its own, on either queue', () => {
+    const stack = makeStack({ host: { ioTimeoutNs: 30e9 } })
+    stack.faults.add({ match: { opcode: NvmOpcode.FLUSH }, before: { hold: true } })
+    stack.faults.add({ match: { queue: 0, opcode: 0x02 }, before: { hold: true } })
+    const before = stack.scheduler.nowNs()
+    const io = { opcode: NvmOpcode.FLUSH, timeoutNs: 5e6 }
+    // It is aborted, and says so.
+    expect(stack.run(stack.host.ioPassthru(1, io)).status & 0x7ff).toBe(0x007)
+    const admin = { opcode: AdminOpcode.GET_LOG_PAGE, timeoutNs: 5e6 }
+    expect(() => stack.run(stack.host.adminPassthru(admin))).toThrow(/no completion within 5 ms/)
+    expect(stack.scheduler.nowNs() - before).toBeLessThan(1e9)
     stack.close()
   })
 
