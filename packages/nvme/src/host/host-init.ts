@@ -14,6 +14,11 @@ export interface NvmeHostInit {
   readonly instance?: number
   /** I/O queue pairs to ask for. Default 1. */
   readonly ioQueues?: number
+  /**
+   * I/O queue pairs besides these that raise no interrupt: polled requests go to them, and end when somebody polls. Default 0, which leaves out as many as the
+   * controller does not grant. @see drivers/nvme/host/pci.c poll_queues
+   */
+  readonly pollQueues?: number
   /** Commands in flight on each I/O queue. Default 1023. @see drivers/nvme/host/pci.c io_queue_depth */
   readonly queueDepth?: number
   /** Segments of one command. Default 128. */
@@ -53,6 +58,7 @@ export interface NvmeHostInit {
 export interface HostSettings {
   readonly instance: number
   readonly ioQueues: number
+  readonly pollQueues: number
   readonly queueDepth: number
   readonly maxSegments: number
   readonly maxBytes: number
@@ -74,6 +80,7 @@ export function hostSettings(init: NvmeHostInit): HostSettings {
   return {
     instance: ranged('instance', init.instance ?? 0, 0, 65_535),
     ioQueues: ranged('ioQueues', init.ioQueues ?? 1, 1, 65_535),
+    pollQueues: ranged('pollQueues', init.pollQueues ?? 0, 0, 65_534),
     queueDepth: ranged('queueDepth', init.queueDepth ?? 1023, 1, CID_TAG_MASK),
     maxSegments: ranged('maxSegments', init.maxSegments ?? NVME_MAX_SEGS, 1, 65_535),
     maxBytes: ranged('maxBytes', init.maxBytes ?? NVME_MAX_BYTES, 4096, 0x4000_0000),

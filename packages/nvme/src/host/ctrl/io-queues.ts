@@ -23,12 +23,13 @@ export function* setQueueCount(admin: AdminQueue, count: number): Op<number> {
 
 /** @see drivers/nvme/host/pci.c nvme_create_queue */
 export function* createIoQueue(admin: AdminQueue, queue: NvmeQueue): Op<void> {
+  const { vector } = queue
   const sizes = queue.qid | ((queue.entries - 1) << 16)
   yield* admin.executeOrThrow(`create completion queue ${queue.qid}`, {
     opcode: AdminOpcode.CREATE_IO_CQ,
     prp1: queue.cqDmaAddr,
     cdw10: sizes,
-    cdw11: QUEUE_PHYS_CONTIG | CQ_IRQ_ENABLED | (queue.vector << 16),
+    cdw11: QUEUE_PHYS_CONTIG | (vector === null ? 0 : CQ_IRQ_ENABLED | (vector << 16)),
   })
   yield* admin.executeOrThrow(`create submission queue ${queue.qid}`, {
     opcode: AdminOpcode.CREATE_IO_SQ,

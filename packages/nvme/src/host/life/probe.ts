@@ -14,13 +14,14 @@ import {
 import { createIoQueue, setQueueCount } from '../ctrl/io-queues.ts'
 import { commandBounds, type HostBounds, iodBounds, sglSupported } from '../ctrl/limits.ts'
 import type { ControllerCap } from '../ctrl/nvme-regs.ts'
+import { polledMaps, queueCounts, wantedQueues } from '../ctrl/queue-counts.ts'
 import { enableRetryDelays } from '../ctrl/retry-delays.ts'
 import { CommandData } from '../dma/command-data.ts'
 import { createDescriptorPools } from '../dma/descriptor-pools.ts'
 import { DiscardData } from '../dma/discard-data.ts'
 import type { NvmeIod } from '../dma/iod.ts'
 import type { NvmeIo } from '../io/nvme-io.ts'
-import type { NvmeQueue } from '../queue/nvme-queue.ts'
+import type { NvmeQueue, NvmeQueueInit } from '../queue/nvme-queue.ts'
 import type { NvmeDev } from './nvme-dev.ts'
 import type { Recovery } from './recovery.ts'
 
@@ -44,13 +45,14 @@ export function* probeController(dev: NvmeDev, recovery: Recovery): Op<void> {
   dev.controller = id
   recovery.setAbortLimit(id)
   const bounds = commandBounds(id, settings)
-  const wanted = settings.ioQueues
-  const queues = Math.min(yield* setQueueCount(admin, wanted), wanted)
+  const counts = queueCounts(settings, yield* setQueueCount(admin, wantedQueues(settings)))
+  const queues = counts.withInterrupts + counts.polled
   const depth = Math.min(settings.queueDepth, cap.maxQueueEntries - 1)
   const io = makeIo(dev, { id, bounds, depth }, recovery)
   dev.io = io
   for (let qid = 1; qid <= queues; qid++) {
-    yield* createIoQueue(admin, addIoQueue(dev, cap, io, qid, depth + 1))
+    const isPolled = qid > counts.withInterrupts
+    yield* createIoQueue(admin, addIoQueue(dev, cap, io, { qid, entries: depth + 1, isPolled }))
   }
   const { ioTimeoutNs } = settings
   const tagSet = createTagSet<NvmeIod>(
@@ -59,6 +61,7 @@ export function* probeController(dev: NvmeDev, recovery: Recovery): Op<void> {
       ops: io,
       nrHwQueues: queues,
       queueDepth: depth,
+      ...(counts.polled > 0 && polledMaps(counts)),
       ...(ioTimeoutNs > 0 && { timeoutNs: ioTimeoutNs }),
     },
   )
@@ -105,7 +108,8 @@ export function* restartController(dev: NvmeDev, recovery: Recovery): Op<void> {
 
 function makeAdminQueue(dev: NvmeDev, cap: ControllerCap, recovery: Recovery): AdminQueue {
   const { kernel, device, counters, interrupts } = dev
-  const queue = makeQueue(dev, cap, 0, Math.min(NVME_AQ_DEPTH, cap.maxQueueEntries))
+  const entries = Math.min(NVME_AQ_DEPTH, cap.maxQueueEntries)
+  const queue = makeQueue(dev, cap, { qid: 0, entries, vector: 0 })
   const admin = new AdminQueue(
     { kernel, device, counters, queue, expired: () => recovery.adminExpired() },
     dev.settings.adminTimeoutNs,
@@ -127,14 +131,17 @@ function setAdminQueue(dev: NvmeDev, queue: NvmeQueue): void {
   dev.regs.setAdminQueue(queue.entries, queue.sqDmaAddr, queue.cqDmaAddr)
 }
 
-function makeQueue(dev: NvmeDev, cap: ControllerCap, qid: number, entries: number): NvmeQueue {
+function makeQueue(
+  dev: NvmeDev,
+  cap: ControllerCap,
+  init: Pick<NvmeQueueInit, 'qid' | 'entries' | 'vector'>,
+): NvmeQueue {
   const { device, bar, counters } = dev
+  const { qid } = init
   return new dev.parts.queue(
     { device, bar, counters },
     {
-      qid,
-      entries,
-      vector: qid,
+      ...init,
       sqDoorbell: Reg.DBS + 2 * qid * cap.doorbellStride,
       cqDoorbell: Reg.DBS + (2 * qid + 1) * cap.doorbellStride,
     },
@@ -154,7 +161,7 @@ function makeIo(
   const { depth } = ctrl
   const room = iodBounds(ctrl.bounds)
   const pools = createDescriptorPools(device, {
-    small: settings.smallDescriptors ?? Math.min(1024, depth * settings.ioQueues),
+    small: settings.smallDescriptors ?? Math.min(1024, depth * wantedQueues(settings)),
     page: settings.pageDescriptors ?? room.descriptors + 64,
   })
   dev.pools = pools
@@ -190,14 +197,16 @@ function addIoQueue(
   dev: NvmeDev,
   cap: ControllerCap,
   io: NvmeIo,
-  qid: number,
-  entries: number,
+  init: { readonly qid: number; readonly entries: number; readonly isPolled: boolean },
 ): NvmeQueue {
-  const queue = makeQueue(dev, cap, qid, entries)
+  const { qid, entries, isPolled } = init
+  const queue = makeQueue(dev, cap, { qid, entries, vector: isPolled ? null : qid })
   dev.ioQueues.push(queue)
   io.addQueue(queue)
-  dev.interrupts.request(queue.vector, `${dev.name}q${qid}`, () => {
-    io.reap(qid - 1)
-  })
+  if (!isPolled) {
+    dev.interrupts.request(qid, `${dev.name}q${qid}`, () => {
+      io.reap(qid - 1)
+    })
+  }
   return queue
 }

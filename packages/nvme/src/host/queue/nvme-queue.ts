@@ -17,8 +17,8 @@ export interface NvmeQueueInit {
   readonly qid: number
   /** Entries of each of the two rings. */
   readonly entries: number
-  /** Interrupt vector of the completion queue. */
-  readonly vector: number
+  /** Interrupt vector of the completion queue; null: it raises none. */
+  readonly vector: number | null
   /** Byte offsets of the doorbells in the BAR. */
   readonly sqDoorbell: number
   readonly cqDoorbell: number
@@ -32,7 +32,7 @@ export interface NvmeQueueInit {
 export class NvmeQueue {
   readonly qid: number
   readonly entries: number
-  readonly vector: number
+  readonly vector: number | null
   readonly sqDmaAddr: number
   readonly cqDmaAddr: number
   /** Holds the submission ring; the place to write at is what `slot` returns. */

@@ -227,7 +227,7 @@ class Raw implements RawController {
       {
         qid,
         entries,
-        vector: 0,
+        vector: null,
         sqDoorbell: Reg.DBS + 2 * qid * doorbellStride,
         cqDoorbell: Reg.DBS + (2 * qid + 1) * doorbellStride,
       },

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { BlkStatus, ReqOp } from '@iolayers/block-core'
+import { BlkStatus, Plug, ReqFlags, ReqOp } from '@iolayers/block-core'
 import type { Op, TraceEvent } from '@iolayers/kernel'
 import { describe, expect, it } from 'vitest'
-import { contiguousMap, dmabufIo, finish, probed, runIo, TestIo } from './rig.ts'
+import { contiguousMap, dmabufIo, finish, probed, runIo, TestIo, vecIo } from './rig.ts'
 
 const isIo = ({ qid }: { qid: number }): boolean => qid !== 0
 
@@ -140,6 +140,74 @@ describe('nvme host: completions', () => {
     rig.twin.sink = sink
     map.destroy()
     finish(rig)
+  })
+
+  describe('with queues that are polled', () => {
+    /** Into the page of its CPU. */
+    const io = (rig: Rig, frame: number, flags: number, cpu = 0): { ends: number } => {
+      const plug = new Plug({ cpu })
+      const run = { addr: (frame + cpu) * 4096, length: 512 }
+      const one = vecIo(rig, [run], { op: ReqOp.READ, flags: flags | ReqFlags.NOMERGE })
+      rig.scheduler.runSync('submit', rig.disk.submitBioWait(one.bio, plug))
+      plug.finish()
+      rig.scheduler.runReady()
+      return one
+    }
+    type Rig = ReturnType<typeof probed>
+
+    it('a polled request raises no interrupt, and ends when it is polled for', () => {
+      const rig = probed({ host: { ioQueues: 2, pollQueues: 1 }, twin: { sgls: 1 } })
+      const frame = rig.memory.allocContiguous(2)
+      const polled = io(rig, frame, ReqFlags.POLLED)
+      const { interrupts } = rig.host.stats
+      expect(polled.ends).toBe(0)
+      expect(rig.disk.queue.poll()).toBe(1)
+      expect(polled.ends).toBe(1)
+      expect(rig.host.stats.interrupts).toBe(interrupts)
+      const others = [0, 1].map((cpu) => io(rig, frame, 0, cpu))
+      expect(others.map(({ ends }) => ends)).toEqual([1, 1])
+      const reads = rig.twin.commands.filter(({ qid, opcode }) => qid > 0 && opcode === 2)
+      expect(reads.map(({ qid }) => qid)).toEqual([3, 1, 2])
+      rig.memory.freeContiguous(frame, 2)
+      finish(rig)
+    })
+
+    it('one queue with interrupts is always there; without a polled one nothing is polled', () => {
+      for (const [queuesGranted, made] of [
+        [1, 1],
+        [2, 2],
+        [64, 5],
+      ] as const) {
+        const rig = probed({ host: { ioQueues: 2, pollQueues: 3 }, twin: { queuesGranted } })
+        const created = rig.twin.commands.filter(({ opcode, qid }) => qid === 0 && opcode === 5)
+        // Bit 1 of dword 11: interrupts.
+        const withInterrupts = created.filter(({ sqe }) => (sqe.getUint32(44, true) & 2) !== 0)
+        expect(created.length).toBe(made)
+        expect(withInterrupts.length).toBe(made === 5 ? 2 : 1)
+        const frame = rig.memory.allocContiguous(2)
+        const request = io(rig, frame, ReqFlags.POLLED)
+        expect(request.ends).toBe(made === 1 ? 1 : 0)
+        rig.disk.queue.poll()
+        expect(request.ends).toBe(1)
+        rig.memory.freeContiguous(frame, 2)
+        finish(rig)
+      }
+    })
+
+    it('a reset takes back what nobody polled for, and it is sent again', () => {
+      const rig = probed({ host: { pollQueues: 1 } })
+      const frame = rig.memory.allocContiguous(2)
+      rig.twin.judge = ({ qid }) => (qid > 0 ? 'drop' : 'run')
+      const request = io(rig, frame, ReqFlags.POLLED)
+      rig.twin.judge = () => 'run'
+      rig.scheduler.runSync('reset', rig.host.reset())
+      rig.scheduler.runReady()
+      expect(request.ends).toBe(0)
+      expect(rig.disk.queue.poll()).toBe(1)
+      expect(request.ends).toBe(1)
+      rig.memory.freeContiguous(frame, 2)
+      finish(rig)
+    })
   })
 
   it('works through its rings many times over', () => {
