@@ -10,6 +10,7 @@ export default defineConfig({
     'src/controller/index.ts',
     'src/file/index.ts',
     'src/faults/index.ts',
+    'src/tcp/index.ts',
     'src/store-compliance/index.ts',
     'src/parts.ts',
   ],

@@ -39,6 +39,30 @@ export {
   StatusFieldLayout,
 } from './entry-layouts.ts'
 export {
+  AddressFamily,
+  CNTLID_ANY,
+  CONNECT_DATA_BYTES,
+  DISCOVERY_ENTRY_BYTES,
+  DISCOVERY_HEADER_BYTES,
+  DISCOVERY_NQN,
+  FabricsType,
+  NQN_BYTES_MAX,
+  SubsystemType,
+  TransportType,
+} from './fabrics.ts'
+export {
+  ConnectCommandLayout,
+  ConnectDataLayout,
+  ConnectRefusalLayout,
+  ConnectResponseLayout,
+  DisconnectCommandLayout,
+  DiscoveryLogEntryLayout,
+  DiscoveryLogHeaderLayout,
+  FabricsCommandLayout,
+  PropertyGetCommandLayout,
+  PropertySetCommandLayout,
+} from './fabrics-layouts.ts'
+export {
   ApstEntryLayout,
   ApstTableLayout,
   ExtendedHostIdentifierDataLayout,
@@ -337,3 +361,30 @@ export {
   statusOf,
 } from './status.ts'
 export { FabricsStatus, fabricsStatusName, statusName } from './status-names.ts'
+export {
+  TCP_CAPSULE_CMD_BYTES,
+  TCP_CAPSULE_RESP_BYTES,
+  TCP_COMMON_HEADER_BYTES,
+  TCP_DATA_BYTES,
+  TCP_DIGEST_BYTES,
+  TCP_DISCOVERY_PORT,
+  TCP_IC_BYTES,
+  TCP_MAXH2CDATA_MIN,
+  TCP_PORT,
+  TCP_TERM_BYTES,
+  TCP_TERM_BYTES_MAX,
+  TcpFatalError,
+  TcpFlags,
+  TcpPduType,
+} from './tcp.ts'
+export {
+  TcpC2hDataLayout,
+  TcpCapsuleCmdLayout,
+  TcpCapsuleRespLayout,
+  TcpCommonHeaderLayout,
+  TcpH2cDataLayout,
+  TcpIcReqLayout,
+  TcpIcRespLayout,
+  TcpR2tLayout,
+  TcpTermReqLayout,
+} from './tcp-layouts.ts'

@@ -27,12 +27,19 @@ import {
   SqeOffset,
 } from '../../../src/spec/index.ts'
 import { commands } from './figures/commands.ts'
+import { fabricsAndTcp } from './figures/fabrics-and-tcp.ts'
 import { identify } from './figures/identify.ts'
 import { logsAndFeatures } from './figures/logs-and-features.ts'
 import { type Place, placesOf } from './figures/notation.ts'
 import { registersAndEntries } from './figures/registers-and-entries.ts'
 
-const figures = { ...registersAndEntries, ...commands, ...identify, ...logsAndFeatures }
+const figures = {
+  ...registersAndEntries,
+  ...commands,
+  ...identify,
+  ...logsAndFeatures,
+  ...fabricsAndTcp,
+}
 
 function isLayout(value: unknown): value is Layout {
   return typeof value === 'object' && value !== null && 'fields' in value && 'size' in value

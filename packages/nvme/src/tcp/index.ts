@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+export { crc32c } from './crc32c.ts'
+export { PduError } from './pdu-error.ts'
+export type { PduSide } from './pdu-kinds.ts'
+export {
+  type PduAgreement,
+  type PduHeader,
+  PduReader,
+  type PduReaderInit,
+  type PduSink,
+} from './pdu-reader.ts'
+export {
+  type DataPlace,
+  type IcInit,
+  icReq,
+  icResp,
+  PduWriter,
+  termReq,
+} from './pdu-writer.ts'
