@@ -9,8 +9,8 @@ export function isFused(view: DataView, at: number): boolean {
 }
 
 /** Over PCIe admin commands have no SGLs. @see NVMe Base 2.1, figure 91 (PSDT) */
-export function refused(sqid: number, view: DataView, at: number): number {
-  if (sqid > 0) return Status.SUCCESS
+export function refused(sqid: number, view: DataView, at: number, onFabric: boolean): number {
+  if (sqid > 0 || onFabric) return Status.SUCCESS
   const psdt = view.getUint8(at + SqeOffset.FLAGS) >>> PSDT_SHIFT
   return psdt === Psdt.PRP ? Status.SUCCESS : Status.INVALID_FIELD | STATUS_DNR
 }

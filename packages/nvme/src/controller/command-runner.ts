@@ -126,7 +126,7 @@ export class CommandRunner implements CommandStarter, StoreCompletion, IoEngineH
   #execute(sq: SubmissionQueue, slot: CommandSlot, view: DataView, at: number): void {
     if ((this.fused.active || isFused(view, at)) && this.fused.take(sq, slot, view, at)) return
     const controller = this.#controller
-    let status = refused(sq.id, view, at)
+    let status = refused(sq.id, view, at, controller.identity.fabric !== null)
     if (status === Status.SUCCESS) {
       const run = (sq.id === 0 ? controller.adminCommands : controller.ioCommands)[slot.opcode]
       status = run ? run(controller, slot, view, at) : INVALID_OPCODE

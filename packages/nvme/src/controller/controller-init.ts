@@ -17,8 +17,10 @@ import type {
 /** CC.MPS as bytes before the host says otherwise. */
 export const PAGE_BYTES = 4096
 const ABORTS = 4
-/** The only one of its subsystem. */
-export const CONTROLLER_ID = 1
+/** Where nothing else is said. */
+const CONTROLLER_ID = 1
+/** Higher ones are reserved. @see NVMe Base 2.1, 3.1.3 */
+const CONTROLLER_ID_MAX = 0xffef
 
 export interface NvmeControllerInit {
   /** Whether SGLs are supported; true by default. */
@@ -30,6 +32,12 @@ export interface NvmeControllerInit {
   /** Entries of a queue; 1024 by default, 2 to 65536. */
   readonly maxQueueEntries?: number
   readonly serialNumber?: string
+  /** CNTLID: 1 by default, up to 65519. Controllers of one subsystem have different ones. */
+  readonly controllerId?: number
+  /** SUBNQN; made of the serial number by default. */
+  readonly subsystemNqn?: string
+  /** It is reached over a fabric: what Identify says of that. Left out, it is on PCIe. */
+  readonly fabric?: FabricIdentity
   /**
    * CRDT1 to CRDT3 in units of 100 ms, 0 to 65535: what a status with a Command Retry Delay of 1 to 3 asks a host for. Only faults say so. Left out: none.
    */
@@ -41,6 +49,14 @@ export interface NvmeControllerInit {
   readonly memoryBuffer?: MemoryRegion
   /** Where namespaces that a host creates get their blocks from. Left out, no host can create any. */
   readonly capacity?: NamespaceCapacity
+}
+
+/** What Identify Controller says of a controller that is reached over a fabric. @see NVMe Base 2.1, figure 312 */
+export interface FabricIdentity {
+  /** Data in a command capsule of an I/O queue at most: a multiple of 16. */
+  readonly inCapsuleBytes: number
+  /** MAXCMD: commands of an I/O queue at once. */
+  readonly commandsMax: number
 }
 
 /** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */
@@ -90,12 +106,13 @@ export function controllerSettings(init: NvmeControllerInit): {
     serialNumber,
     modelNumber: 'iolayers NVMe controller',
     firmwareRevision: '1.0',
-    subsystemNqn: `nqn.2026-11.org.iolayers:${serialNumber}`,
+    subsystemNqn: init.subsystemNqn ?? `nqn.2026-11.org.iolayers:${serialNumber}`,
+    fabric: init.fabric ?? null,
     mdts,
     sgl: init.sgl ?? true,
     asyncEvents: ASYNC_EVENTS_MAX,
     aborts: ABORTS,
-    controllerId: CONTROLLER_ID,
+    controllerId: within('controllerId', init.controllerId ?? CONTROLLER_ID, 0, CONTROLLER_ID_MAX),
     totalBytes: init.capacity?.totalBytes ?? 0,
     retryDelays: (init.retryDelays ?? []).map((units) => within('retryDelays', units, 0, 65_535)),
   }

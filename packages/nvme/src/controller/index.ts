@@ -16,7 +16,7 @@ export {
   StoreIo,
   StoreOp,
 } from './contracts.ts'
-export type { NvmeController, NvmeControllerInit } from './controller-init.ts'
+export type { FabricIdentity, NvmeController, NvmeControllerInit } from './controller-init.ts'
 export {
   type CommandFault,
   type CommandInfo,

@@ -19,3 +19,5 @@ export {
   PduWriter,
   termReq,
 } from './pdu-writer.ts'
+export { type ServeInit, serve, type TcpTarget } from './serve.ts'
+export type { Subsystem, TargetLimits, TargetNamespace } from './target/target-types.ts'

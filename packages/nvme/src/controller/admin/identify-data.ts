@@ -4,6 +4,7 @@
 // The data structures that Identify returns.
 
 import {
+  CQE_BYTES,
   CQES,
   CSI_NVM,
   FR_BYTES,
@@ -16,11 +17,13 @@ import {
   NSTAT_NRDY,
   SGLS_SUPPORTED,
   SN_BYTES,
+  SQE_BYTES,
   SQES,
   setUint64,
   VERSION_2_1,
 } from '../../spec/index.ts'
 
+import type { FabricIdentity } from '../controller-init.ts'
 import { COPY_LIMITS, FUSED_BLOCKS_MAX } from '../io/io-limits.ts'
 import type { Namespace } from '../io/namespace.ts'
 import { NAMESPACES_MAX } from '../namespaces-max.ts'
@@ -43,6 +46,8 @@ export interface ControllerIdentity {
   readonly aborts: number
   /** Namespaces can be made, and where their blocks come from has room for so many bytes; 0: they cannot. */
   readonly totalBytes: number
+  /** Null: on PCIe. */
+  readonly fabric: FabricIdentity | null
   /** CRDT1 to CRDT3, in units of 100 ms. */
   readonly retryDelays: readonly number[]
 }
@@ -110,8 +115,25 @@ export function identifyController(identity: ControllerIdentity, freeBytes: numb
   view.setUint16(IdCtrl.CDFS, COPY_FORMATS, true)
   view.setUint32(IdCtrl.SGLS, identity.sgl ? SGLS_SUPPORTED | SGL_BIT_BUCKET : 0, true)
   putText(bytes, IdCtrl.SUBNQN, identity.subsystemNqn)
+  if (identity.fabric !== null) putFabric(view, identity.fabric, identity.sgl)
   return bytes
 }
+
+/** One data block descriptor a command: in the capsule, or of the transport. @see NVMe Base 2.1, figure 312 */
+function putFabric(view: DataView, fabric: FabricIdentity, sgl: boolean): void {
+  view.setUint16(IdCtrl.MAXCMD, fabric.commandsMax, true)
+  const descriptors = SGL_IN_CAPSULE | SGL_TRANSPORT_DATA_BLOCK
+  view.setUint32(IdCtrl.SGLS, (sgl ? SGLS_SUPPORTED : 0) | descriptors, true)
+  view.setUint32(IdCtrl.IOCCSZ, (SQE_BYTES + fabric.inCapsuleBytes) / 16, true)
+  view.setUint32(IdCtrl.IORCSZ, CQE_BYTES / 16, true)
+  view.setUint16(IdCtrl.ICDOFF, 0, true)
+  view.setUint8(IdCtrl.MSDBD, 1)
+  view.setUint8(IdCtrl.CMIC, MANY_CONTROLLERS)
+}
+
+const SGL_IN_CAPSULE = 1 << 20
+const SGL_TRANSPORT_DATA_BLOCK = 1 << 21
+const MANY_CONTROLLERS = 1 << 1
 
 /** @see NVM Command Set 1.1, figure 114 */
 export function identifyNamespace(

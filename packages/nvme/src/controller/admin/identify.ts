@@ -4,7 +4,6 @@
 import { Cns, CSI_NVM, IDENTIFY_BYTES, NSID_BROADCAST, SqeOffset } from '../../spec/index.ts'
 import { INVALID_FIELD, INVALID_NAMESPACE } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
-import { CONTROLLER_ID } from '../controller-init.ts'
 import { NAMESPACES_MAX } from '../namespaces-max.ts'
 import type { Controller } from '../nvme-controller.ts'
 import { sendData } from '../send-data.ts'
@@ -89,8 +88,9 @@ function controllerList(controller: Controller, asked: Asked): Uint8Array | numb
   const { cns, nsid, controllerId } = asked
   const all = cns === Cns.CONTROLLER_LIST
   if (!all && !validNsid(nsid)) return INVALID_NAMESPACE
-  const counts = controllerId <= CONTROLLER_ID && (all || controller.table.isAttached(nsid))
-  return identifyControllerList(counts ? [CONTROLLER_ID] : [])
+  const { controllerId: ours } = controller.identity
+  const counts = controllerId <= ours && (all || controller.table.isAttached(nsid))
+  return identifyControllerList(counts ? [ours] : [])
 }
 
 function validNsid(nsid: number): boolean {

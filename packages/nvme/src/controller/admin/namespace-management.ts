@@ -14,7 +14,6 @@ import {
 } from '../../spec/index.ts'
 import { INVALID_NAMESPACE, invalidField } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
-import { CONTROLLER_ID } from '../controller-init.ts'
 import { noNamespace } from '../io/namespace.ts'
 import type { Controller } from '../nvme-controller.ts'
 import { receiveData } from '../receive-data.ts'
@@ -91,7 +90,7 @@ export function attachNamespace(
   if (typeof list === 'number') return list
   const ids = new DataView(list.buffer)
   const count = ids.getUint16(0, true)
-  const ours = count === 1 && ids.getUint16(2, true) === CONTROLLER_ID
+  const ours = count === 1 && ids.getUint16(2, true) === controller.identity.controllerId
   if (count > CONTROLLERS_MAX || !ours) return Status.CONTROLLER_LIST_INVALID | STATUS_DNR
   const attached = table.isAttached(nsid)
   if (select === AttachSelect.ATTACH) {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 The iolayers authors
+
+import { type Kernel, KernelError } from '@iolayers/kernel'
+import { NQN_BYTES_MAX } from '../../spec/index.ts'
+import { Association } from './association.ts'
+import type { ConnectRegistry } from './connect.ts'
+import { QueueConnection } from './queue-connection.ts'
+import type { PeerConnection, Subsystem, TargetLimits, TargetSettings } from './target-types.ts'
+
+const CONTROLLERS_MAX = 0xffef
+
+/** What is served, and who is connected to it. Knows no sockets: connections are given to it. */
+export class Target implements ConnectRegistry {
+  readonly settings: TargetSettings
+  readonly #kernel: Kernel
+  readonly #subsystems: Map<string, Subsystem>
+  readonly #associations: Map<number, Association>
+  readonly #connections: Set<QueueConnection>
+  #lastId: number
+
+  /** Throws KernelError EINVAL for a setting or a name out of range. */
+  constructor(kernel: Kernel, subsystems: readonly Subsystem[], limits: TargetLimits = {}) {
+    this.#kernel = kernel
+    this.settings = {
+      connections: within('connections', limits.connections ?? 128, 1, 65_535),
+      ioQueues: within('ioQueues', limits.ioQueues ?? 8, 1, 64),
+      queueEntries: within('queueEntries', limits.queueEntries ?? 128, 2, 4096),
+      dataBytes: within('dataBytes', limits.dataBytes ?? 32 << 20, 1 << 20, 2 ** 31),
+      mdtsBytes: within('mdtsBytes', limits.mdtsBytes ?? 1 << 20, 4096, 1 << 27),
+    }
+    if (this.settings.mdtsBytes > this.settings.dataBytes) {
+      throw new KernelError('EINVAL', 'target: mdtsBytes is more than dataBytes')
+    }
+    this.#subsystems = new Map()
+    for (const subsystem of subsystems) this.#add(subsystem)
+    this.#associations = new Map()
+    this.#connections = new Set()
+    this.#lastId = 0
+  }
+
+  /** Hosts that are connected. */
+  get associations(): readonly Association[] {
+    return [...this.#associations.values()]
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** A connection that came. Null where there are too many: it is to be closed. */
+  accept(peer: PeerConnection): QueueConnection | null {
+    if (this.#connections.size >= this.settings.connections) return null
+    const connection: QueueConnection = new QueueConnection({ registry: this, peer }, () => {
+      this.#connections.delete(connection)
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+
+  subsystem(nqn: string): Subsystem | null {
+    return this.#subsystems.get(nqn) ?? null
+  }
+
+  association(controllerId: number): Association | null {
+    return this.#associations.get(controllerId) ?? null
+  }
+
+  create(subsystem: Subsystem, hostNqn: string, hostId: string): Association {
+    const controllerId = this.#freeId()
+    const association = new Association(this.#kernel, {
+      controllerId,
+      hostNqn,
+      hostId,
+      subsystem,
+      settings: this.settings,
+      ended: () => this.#associations.delete(controllerId),
+    })
+    this.#associations.set(controllerId, association)
+    return association
+  }
+
+  /** Ends all associations, and closes all connections. */
+  close(): void {
+    for (const association of this.associations) association.end()
+    for (const connection of this.#connections) connection.associationEnded()
+  }
+
+  #add(subsystem: Subsystem): void {
+    const { nqn } = subsystem
+    if (!nqn.startsWith('nqn.') || nqn.length > NQN_BYTES_MAX) {
+      const accepted = `nqn. first, at most ${NQN_BYTES_MAX} bytes`
+      throw new KernelError('EINVAL', 'target: the name of a subsystem', { value: nqn, accepted })
+    }
+    if (this.#subsystems.has(nqn)) {
+      throw new KernelError('EINVAL', `target: two subsystems are ${nqn}`)
+    }
+    this.#subsystems.set(nqn, subsystem)
+  }
+
+  /** Each identifier in its turn: one that was just given back is not given out at once. */
+  #freeId(): number {
+    for (let tries = 0; tries < CONTROLLERS_MAX; tries++) {
+      this.#lastId = this.#lastId === CONTROLLERS_MAX ? 1 : this.#lastId + 1
+      if (!this.#associations.has(this.#lastId)) return this.#lastId
+    }
+    throw new KernelError('EBUSY', 'target: all controller identifiers are in use')
+  }
+}
+
+function within(name: string, value: number, min: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw new KernelError('EINVAL', `target: ${name}`, { value, accepted: `${min} to ${max}` })
+}
