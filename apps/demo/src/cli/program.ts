@@ -6,6 +6,7 @@ import { copyCommand } from '../commands/copy.ts'
 import { dmabufCommand } from '../commands/dmabuf.ts'
 import { iterCommand } from '../commands/iter.ts'
 import { nvmeCommand } from '../commands/nvme.ts'
+import { serveCommand } from '../commands/serve.ts'
 import { traceCommand } from '../commands/trace.ts'
 import { weaveCommand } from '../commands/weave.ts'
 import { type CommandIo, wantsColor } from './output.ts'
@@ -26,6 +27,7 @@ export function createProgram(io: CommandIo): Command {
         '  iolayers copy disk.img mem:1G',
         '  iolayers trace --op read --size 64K',
         '  iolayers nvme id-ctrl disk.img',
+        '  iolayers serve disk.img',
         '  iolayers weave run --all',
         '',
       ].join('\n'),
@@ -35,6 +37,7 @@ export function createProgram(io: CommandIo): Command {
     dmabufCommand,
     iterCommand,
     nvmeCommand,
+    serveCommand,
     traceCommand,
     weaveCommand,
   ]) {

@@ -20,4 +20,4 @@ export {
   termReq,
 } from './pdu-writer.ts'
 export { type ServeInit, serve, type TcpTarget } from './serve.ts'
-export type { Subsystem, TargetLimits, TargetNamespace } from './target/target-types.ts'
+export type { HostEvent, Subsystem, TargetLimits, TargetNamespace } from './target/target-types.ts'

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Kernel } from '@iolayers/kernel'
 import type { QueueConnection } from './target/queue-connection.ts'
 import { Target } from './target/target.ts'
-import type { PeerConnection, Subsystem, TargetLimits } from './target/target-types.ts'
+import type { HostEvent, PeerConnection, Subsystem, TargetLimits } from './target/target-types.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -16,6 +16,8 @@ export interface ServeInit {
   /** Default 127.0.0.1: nobody else reaches it. */
   readonly host?: string
   readonly limits?: TargetLimits
+  /** Called when a host has got a controller, and when it is gone. */
+  readonly onHost?: (event: HostEvent) => void
 }
 
 /** Subsystems that hosts can connect to. */
@@ -38,7 +40,8 @@ export async function serve(
   components: { readonly kernel: Kernel },
   init: ServeInit,
 ): Promise<TcpTarget> {
-  const target = new Target(components.kernel, init.subsystems, init.limits)
+  const { subsystems, limits, onHost } = init
+  const target = new Target(components.kernel, subsystems, limits, onHost)
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => accept(target, sockets, socket))
   const host = init.host ?? LOOPBACK

@@ -22,6 +22,14 @@ export interface Subsystem {
   readonly allowHosts?: readonly string[]
 }
 
+/** A host came to a subsystem, or went. */
+export interface HostEvent {
+  readonly kind: 'connected' | 'disconnected'
+  readonly hostNqn: string
+  readonly subsystem: string
+  readonly controllerId: number
+}
+
 /** What a peer may have of the target. */
 export interface TargetLimits {
   /** Connections at once, of all peers. Default 128. */

@@ -6,7 +6,13 @@ import { NQN_BYTES_MAX } from '../../spec/index.ts'
 import { Association } from './association.ts'
 import type { ConnectRegistry } from './connect.ts'
 import { QueueConnection } from './queue-connection.ts'
-import type { PeerConnection, Subsystem, TargetLimits, TargetSettings } from './target-types.ts'
+import type {
+  HostEvent,
+  PeerConnection,
+  Subsystem,
+  TargetLimits,
+  TargetSettings,
+} from './target-types.ts'
 
 const CONTROLLERS_MAX = 0xffef
 
@@ -14,13 +20,20 @@ const CONTROLLERS_MAX = 0xffef
 export class Target implements ConnectRegistry {
   readonly settings: TargetSettings
   readonly #kernel: Kernel
+  readonly #onHost: (event: HostEvent) => void
   readonly #subsystems: Map<string, Subsystem>
   readonly #associations: Map<number, Association>
   readonly #connections: Set<QueueConnection>
   #lastId: number
 
   /** Throws KernelError EINVAL for a setting or a name out of range. */
-  constructor(kernel: Kernel, subsystems: readonly Subsystem[], limits: TargetLimits = {}) {
+  constructor(
+    kernel: Kernel,
+    subsystems: readonly Subsystem[],
+    limits: TargetLimits = {},
+    onHost: (event: HostEvent) => void = () => {},
+  ) {
+    this.#onHost = onHost
     this.#kernel = kernel
     this.settings = {
       connections: within('connections', limits.connections ?? 128, 1, 65_535),
@@ -68,15 +81,20 @@ export class Target implements ConnectRegistry {
 
   create(subsystem: Subsystem, hostNqn: string, hostId: string): Association {
     const controllerId = this.#freeId()
+    const about = { hostNqn, subsystem: subsystem.nqn, controllerId }
     const association = new Association(this.#kernel, {
       controllerId,
       hostNqn,
       hostId,
       subsystem,
       settings: this.settings,
-      ended: () => this.#associations.delete(controllerId),
+      ended: () => {
+        this.#associations.delete(controllerId)
+        this.#onHost({ kind: 'disconnected', ...about })
+      },
     })
     this.#associations.set(controllerId, association)
+    this.#onHost({ kind: 'connected', ...about })
     return association
   }
 
