@@ -57,6 +57,8 @@ export interface FabricIdentity {
   readonly inCapsuleBytes: number
   /** MAXCMD: commands of an I/O queue at once. */
   readonly commandsMax: number
+  /** It is a discovery controller, and this is its log page. */
+  readonly discoveryLog?: () => Uint8Array
 }
 
 /** An NVMe controller, driven as hardware is. @see NVMe Base 2.1; NVMe over PCIe Transport 1.1 */

@@ -101,7 +101,10 @@ function bind(socket: Socket, connection: QueueConnection): void {
 }
 
 function peerOf(socket: Socket): PeerConnection {
+  const { localAddress = '', localPort = 0 } = socket
   return {
+    localAddress,
+    localPort,
     send(parts, sent) {
       if (socket.destroyed || socket.writableEnded) {
         sent?.()

@@ -95,6 +95,8 @@ function logPage(controller: Controller, id: number): Uint8Array | null {
       return lbaStatusLog(controller.table)
     case LogId.FEATURES_SUPPORTED:
       return featureEffectsLog(controller.features)
+    case LogId.DISCOVERY:
+      return controller.identity.fabric?.discoveryLog?.() ?? null
     default:
       return null
   }

@@ -128,10 +128,12 @@ function putFabric(view: DataView, fabric: FabricIdentity, sgl: boolean): void {
   view.setUint32(IdCtrl.IORCSZ, CQE_BYTES / 16, true)
   view.setUint16(IdCtrl.ICDOFF, 0, true)
   view.setUint8(IdCtrl.MSDBD, 1)
+  if (fabric.discoveryLog !== undefined) view.setUint8(IdCtrl.CNTRLTYPE, DISCOVERY_CONTROLLER)
   view.setUint8(IdCtrl.CMIC, MANY_CONTROLLERS)
 }
 
 const SGL_IN_CAPSULE = 1 << 20
+const DISCOVERY_CONTROLLER = 2
 const SGL_TRANSPORT_DATA_BLOCK = 1 << 21
 const MANY_CONTROLLERS = 1 << 1
 

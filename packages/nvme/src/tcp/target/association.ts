@@ -46,6 +46,8 @@ export interface AssociationInit {
   readonly hostId: string
   readonly subsystem: Subsystem
   readonly settings: TargetSettings
+  /** Of a discovery controller. */
+  readonly discoveryLog?: () => Uint8Array
   /** It is over: nobody can connect to it any more. */
   readonly ended: (association: Association) => void
 }
@@ -102,7 +104,11 @@ export class Association {
         controllerId,
         subsystemNqn: nqn,
         ...(serialNumber !== undefined && { serialNumber }),
-        fabric: { inCapsuleBytes: IN_CAPSULE_BYTES, commandsMax: settings.queueEntries },
+        fabric: {
+          inCapsuleBytes: IN_CAPSULE_BYTES,
+          commandsMax: settings.queueEntries,
+          ...(init.discoveryLog !== undefined && { discoveryLog: init.discoveryLog }),
+        },
       },
     )
     for (const { nsid, ...namespace } of namespaces) this.controller.addNamespace(nsid, namespace)

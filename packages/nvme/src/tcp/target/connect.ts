@@ -16,8 +16,18 @@ import {
   Status,
 } from '../../spec/index.ts'
 import type { Association, AssociationQueue } from './association.ts'
+import { DISCOVERY_SUBSYSTEM, type ListenAddress } from './discovery.ts'
 import type { RingQueue } from './ring-queue.ts'
 import type { Subsystem, TargetSettings } from './target-types.ts'
+
+/** A host that has none wants a controller. */
+export interface AssociationRequest {
+  readonly subsystem: Subsystem
+  readonly hostNqn: string
+  readonly hostId: string
+  /** Where it came to. */
+  readonly at: ListenAddress
+}
 
 /** Where a queue of a new association, or of one that is there, is made. */
 export interface ConnectRegistry {
@@ -25,7 +35,7 @@ export interface ConnectRegistry {
   subsystem(nqn: string): Subsystem | null
   association(controllerId: number): Association | null
   /** Throws KernelError ENOMEM, EBUSY. */
-  create(subsystem: Subsystem, hostNqn: string, hostId: string): Association
+  create(request: AssociationRequest): Association
 }
 
 export interface Connected {
@@ -50,7 +60,7 @@ const AT = { QID: 42, SQSIZE: 44, CNTLID: 16, SUBNQN: 256, HOSTNQN: 512 } as con
 /** `ended` is called at once, or when the controller has made the queues. @see NVMe Base 2.1, 6.3 */
 export function connect(
   registry: ConnectRegistry,
-  owner: AssociationQueue,
+  owner: AssociationQueue & { readonly at: ListenAddress },
   entry: Uint8Array,
   data: Uint8Array,
   ended: (connected: Connected) => void,
@@ -72,6 +82,7 @@ export function connect(
   }
   const { settings } = registry
   const request = {
+    at: owner.at,
     subsystem: found,
     hostNqn: wanted.HOSTNQN,
     hostId: Array.from(wanted.HOSTID, (byte) => byte.toString(16).padStart(2, '0')).join(''),
@@ -94,10 +105,7 @@ export function connect(
   }
 }
 
-interface ConnectRequest {
-  readonly subsystem: Subsystem
-  readonly hostNqn: string
-  readonly hostId: string
+interface ConnectRequest extends AssociationRequest {
   readonly controllerId: number
   readonly qid: number
   readonly entries: number
@@ -126,8 +134,8 @@ function connectAdmin(
   request: ConnectRequest,
 ): Connected {
   if (request.controllerId !== CNTLID_ANY) return invalid(AT.CNTLID | IN_DATA)
-  const { subsystem, hostNqn, hostId, entries, keepAliveMs, hasFlowControl } = request
-  const association = registry.create(subsystem, hostNqn, hostId)
+  const { entries, keepAliveMs, hasFlowControl } = request
+  const association = registry.create(request)
   const ring = association.openAdmin(owner, entries, keepAliveMs)
   const queue = { association, ring, qid: 0, entries, hasFlowControl }
   return { status: 0, result: association.controllerId, queue }
@@ -146,7 +154,8 @@ function connectIo(
     association.subsystem === subsystem &&
     association.hostNqn === hostNqn &&
     association.hostId === hostId
-  if (!isIts) ended(invalid(AT.CNTLID | IN_DATA))
+  if (subsystem === DISCOVERY_SUBSYSTEM) ended(refuse(FabricsStatus.INVALID_QUEUE_TYPE))
+  else if (!isIts) ended(invalid(AT.CNTLID | IN_DATA))
   else if (qid > registry.settings.ioQueues || association.hasQueue(qid)) ended(invalid(AT.QID))
   else if (!association.isReady) ended(refuse(Status.COMMAND_SEQUENCE_ERROR))
   else {

@@ -30,6 +30,7 @@ import { type PduHeader, PduReader, type PduSink } from '../pdu-reader.ts'
 import { icResp, PduWriter, termReq } from '../pdu-writer.ts'
 import { type Association, type AssociationQueue, IN_CAPSULE_BYTES } from './association.ts'
 import { type Connected, type ConnectRegistry, connect } from './connect.ts'
+import type { ListenAddress } from './discovery.ts'
 import { type CommandHome, DataKind, Direction, FabricsCommand } from './fabrics-command.ts'
 import { propertyGet, propertySet } from './properties.ts'
 import type { PeerConnection } from './target-types.ts'
@@ -91,6 +92,11 @@ export class QueueConnection implements PduSink, AssociationQueue, CommandHome {
     this.#type = 0
     this.#connectEntry = null
     this.#connectData = []
+  }
+
+  /** Where its host came to. */
+  get at(): ListenAddress {
+    return { address: this.#peer.localAddress, port: this.#peer.localPort }
   }
 
   /** Whether it is a queue by now. */

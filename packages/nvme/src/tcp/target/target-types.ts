@@ -34,6 +34,8 @@ export interface HostEvent {
 export interface TargetLimits {
   /** Connections at once, of all peers. Default 128. */
   readonly connections?: number
+  /** Controllers at once, of all hosts: each has memory of its own. Default 16. */
+  readonly hosts?: number
   /** I/O queues of one host. Default 8, at most 64. */
   readonly ioQueues?: number
   /** Entries of a queue. Default 128. */
@@ -47,6 +49,7 @@ export interface TargetLimits {
 /** @internal With nothing left out. */
 export interface TargetSettings {
   readonly connections: number
+  readonly hosts: number
   readonly ioQueues: number
   readonly queueEntries: number
   readonly dataBytes: number
@@ -55,6 +58,9 @@ export interface TargetSettings {
 
 /** How bytes leave: one connection, as a queue sees it. */
 export interface PeerConnection {
+  /** Where the peer came to. */
+  readonly localAddress: string
+  readonly localPort: number
   /** Hands bytes over, in order; `sent` is called when they are not needed any more, also when the connection is gone. Does not throw. */
   send(parts: readonly Uint8Array[], sent?: () => void): void
   /** Sends what was handed over, and closes. Idempotent. */

@@ -2,9 +2,10 @@
 // Copyright 2026 The iolayers authors
 
 import { type Kernel, KernelError } from '@iolayers/kernel'
-import { NQN_BYTES_MAX } from '../../spec/index.ts'
+import { DISCOVERY_NQN, NQN_BYTES_MAX } from '../../spec/index.ts'
 import { Association } from './association.ts'
-import type { ConnectRegistry } from './connect.ts'
+import type { AssociationRequest, ConnectRegistry } from './connect.ts'
+import { DISCOVERY_SUBSYSTEM, discoveryLog, type ListenAddress } from './discovery.ts'
 import { QueueConnection } from './queue-connection.ts'
 import type {
   HostEvent,
@@ -15,6 +16,10 @@ import type {
 } from './target-types.ts'
 
 const CONTROLLERS_MAX = 0xffef
+/** Subsystems do not change while they are served. */
+const GENERATION = 1
+/** A discovery controller moves little. */
+const DISCOVERY_LIMITS = { ioQueues: 1, dataBytes: 4 << 20 } as const
 
 /** What is served, and who is connected to it. Knows no sockets: connections are given to it. */
 export class Target implements ConnectRegistry {
@@ -36,6 +41,7 @@ export class Target implements ConnectRegistry {
     this.#onHost = onHost
     this.#kernel = kernel
     this.settings = {
+      hosts: within('hosts', limits.hosts ?? 16, 1, 1024),
       connections: within('connections', limits.connections ?? 128, 1, 65_535),
       ioQueues: within('ioQueues', limits.ioQueues ?? 8, 1, 64),
       queueEntries: within('queueEntries', limits.queueEntries ?? 128, 2, 4096),
@@ -72,6 +78,7 @@ export class Target implements ConnectRegistry {
   }
 
   subsystem(nqn: string): Subsystem | null {
+    if (nqn === DISCOVERY_NQN) return DISCOVERY_SUBSYSTEM
     return this.#subsystems.get(nqn) ?? null
   }
 
@@ -79,7 +86,11 @@ export class Target implements ConnectRegistry {
     return this.#associations.get(controllerId) ?? null
   }
 
-  create(subsystem: Subsystem, hostNqn: string, hostId: string): Association {
+  create({ subsystem, hostNqn, hostId, at }: AssociationRequest): Association {
+    if (this.#associations.size >= this.settings.hosts) {
+      throw new KernelError('EBUSY', 'target: as many hosts as there can be')
+    }
+    const isDiscovery = subsystem === DISCOVERY_SUBSYSTEM
     const controllerId = this.#freeId()
     const about = { hostNqn, subsystem: subsystem.nqn, controllerId }
     const association = new Association(this.#kernel, {
@@ -87,7 +98,8 @@ export class Target implements ConnectRegistry {
       hostNqn,
       hostId,
       subsystem,
-      settings: this.settings,
+      settings: isDiscovery ? { ...this.settings, ...DISCOVERY_LIMITS } : this.settings,
+      ...(isDiscovery && { discoveryLog: () => this.#discoveryLog(hostNqn, at) }),
       ended: () => {
         this.#associations.delete(controllerId)
         this.#onHost({ kind: 'disconnected', ...about })
@@ -104,13 +116,17 @@ export class Target implements ConnectRegistry {
     for (const connection of this.#connections) connection.associationEnded()
   }
 
+  #discoveryLog(hostNqn: string, at: ListenAddress): Uint8Array {
+    return discoveryLog([...this.#subsystems.values()], hostNqn, at, GENERATION)
+  }
+
   #add(subsystem: Subsystem): void {
     const { nqn } = subsystem
     if (!nqn.startsWith('nqn.') || nqn.length > NQN_BYTES_MAX) {
       const accepted = `nqn. first, at most ${NQN_BYTES_MAX} bytes`
       throw new KernelError('EINVAL', 'target: the name of a subsystem', { value: nqn, accepted })
     }
-    if (this.#subsystems.has(nqn)) {
+    if (this.#subsystems.has(nqn) || nqn === DISCOVERY_NQN) {
       throw new KernelError('EINVAL', `target: two subsystems are ${nqn}`)
     }
     this.#subsystems.set(nqn, subsystem)

@@ -8,8 +8,12 @@ import { createMemoryStore } from '../../../src/controller/index.ts'
 import {
   AdminOpcode,
   Cns,
+  DISCOVERY_NQN,
+  DiscoveryLogEntryLayout,
+  DiscoveryLogHeaderLayout,
   decode,
   IdCtrlLayout,
+  LogId,
   NvmOpcode,
   Reg,
   TcpFatalError,
@@ -217,6 +221,59 @@ describe('a target', () => {
   })
 })
 
+describe('discovery', () => {
+  it('names the subsystems that let the host in, and where they are', async () => {
+    const scheduler = createEventLoopScheduler()
+    const kernel = createKernel({ scheduler })
+    const subsystems = [
+      { nqn: NQN, namespaces: [] },
+      { nqn: `${NQN}-closed`, namespaces: [], allowHosts: ['nqn.2026-11.org.other'] },
+      { nqn: `${NQN}-2`, namespaces: [] },
+    ]
+    const served = await serve({ kernel }, { subsystems, port: 0 })
+    open.push(() => served.close())
+    const admin = await client(served.port)
+    const connected = await admin.connectQueue({ subsystem: DISCOVERY_NQN })
+    expect(connected.status).toBe(0)
+    await admin.enable()
+    const identify = { opcode: AdminOpcode.IDENTIFY, dwords: { 40: Cns.CONTROLLER }, dataIn: 4096 }
+    expect(decode(IdCtrlLayout, (await admin.exec(identify)).data)).toMatchObject({
+      CNTRLTYPE: 2,
+      SUBNQN: DISCOVERY_NQN,
+    })
+    const log = async (offset: number, length: number) =>
+      await admin.exec({
+        opcode: AdminOpcode.GET_LOG_PAGE,
+        dwords: { 40: LogId.DISCOVERY | ((length / 4 - 1) << 16), 48: offset },
+        dataIn: length,
+      })
+    const header = decode(DiscoveryLogHeaderLayout, (await log(0, 1024)).data)
+    expect(header).toEqual({ GENCTR: 1n, NUMREC: 2n, RECFMT: 0 })
+    const { data } = await log(1024, 2048)
+    const entries = [0, 1024].map((at) =>
+      decode(DiscoveryLogEntryLayout, data.subarray(at, at + 1024)),
+    )
+    expect(entries.map(({ SUBNQN }) => SUBNQN)).toEqual([NQN, `${NQN}-2`])
+    expect(entries[0]).toMatchObject({
+      TRTYPE: 3,
+      ADRFAM: 1,
+      SUBTYPE: 2,
+      TRADDR: '127.0.0.1',
+      TRSVCID: String(served.port),
+      CNTLID: 0xffff,
+    })
+    const io = await client(served.port)
+    const queue = { subsystem: DISCOVERY_NQN, qid: 1, controllerId: connected.low }
+    expect((await io.connectQueue(queue)).status & 0x7ff).toBe(0x185)
+    // Where they are they are found; and no other controller has the page.
+    const disk = await client(served.port)
+    expect((await disk.connectQueue({ subsystem: NQN })).status).toBe(0)
+    await disk.enable()
+    const page = { opcode: AdminOpcode.GET_LOG_PAGE, dwords: { 40: LogId.DISCOVERY | (3 << 16) } }
+    expect((await disk.exec({ ...page, dataIn: 16 })).status & 0x7ff).toBe(0x109)
+  })
+})
+
 describe('what a target refuses', () => {
   it.each([
     [
@@ -296,6 +353,23 @@ describe('what a target refuses', () => {
     io.writer = good
     expect((await io.exec({ ...write, dataOut })).status).toBe(0)
     expect(medium()[0]).toBe(7)
+  })
+
+  it('hosts beyond its limit, until there is room', async () => {
+    const { port } = await target({ hosts: 1 })
+    const first = await client(port)
+    expect((await first.connectQueue({ subsystem: NQN })).status).toBe(0)
+    const second = await client(port)
+    const busy = await second.connectQueue({ subsystem: NQN })
+    // Not for good: it may try again.
+    expect(busy.status).toBe(0x181)
+    first.socket.destroy()
+    await first.closed
+    let status = -1
+    for (let tries = 0; tries < 100 && status !== 0; tries++) {
+      status = (await second.connectQueue({ subsystem: NQN })).status
+    }
+    expect(status).toBe(0)
   })
 
   it('connections beyond its limit', async () => {
