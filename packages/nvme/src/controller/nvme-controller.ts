@@ -136,7 +136,12 @@ export class Controller implements NvmeController, FaultTarget {
     this.#gate = new BusGate(bus)
     this.#faults = faults
     this.#readyDelay = new ReadyDelay(kernel, () => this.kick())
-    this.dataPointer = new DataPointer(near, { pageBytes: PAGE_BYTES, sgl: identity.sgl })
+    this.dataPointer = new DataPointer(near, {
+      pageBytes: PAGE_BYTES,
+      sgl: identity.sgl,
+      // Linux sends all of the page in which it keeps the ranges of a discard.
+      oversize: identity.fabric !== null,
+    })
     this.queues = new QueueTable(pairs)
     this.#runner = new CommandRunner(kernel, this, faults)
     this.io = this.#runner.io

@@ -122,7 +122,7 @@ export function identifyController(identity: ControllerIdentity, freeBytes: numb
 /** One data block descriptor a command: in the capsule, or of the transport. @see NVMe Base 2.1, figure 312 */
 function putFabric(view: DataView, fabric: FabricIdentity, sgl: boolean): void {
   view.setUint16(IdCtrl.MAXCMD, fabric.commandsMax, true)
-  const descriptors = SGL_IN_CAPSULE | SGL_TRANSPORT_DATA_BLOCK
+  const descriptors = SGL_OVERSIZE | SGL_IN_CAPSULE | SGL_TRANSPORT_DATA_BLOCK
   view.setUint32(IdCtrl.SGLS, (sgl ? SGLS_SUPPORTED : 0) | descriptors, true)
   view.setUint32(IdCtrl.IOCCSZ, (SQE_BYTES + fabric.inCapsuleBytes) / 16, true)
   view.setUint32(IdCtrl.IORCSZ, CQE_BYTES / 16, true)
@@ -132,6 +132,7 @@ function putFabric(view: DataView, fabric: FabricIdentity, sgl: boolean): void {
   view.setUint8(IdCtrl.CMIC, MANY_CONTROLLERS)
 }
 
+const SGL_OVERSIZE = 1 << 18
 const SGL_IN_CAPSULE = 1 << 20
 const DISCOVERY_CONTROLLER = 2
 const SGL_TRANSPORT_DATA_BLOCK = 1 << 21

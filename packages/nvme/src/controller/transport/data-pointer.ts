@@ -54,6 +54,8 @@ export interface DataPointerInit {
   /** CC.MPS, as bytes. */
   pageBytes: number
   readonly sgl: boolean
+  /** A data block may be longer than what the command moves, and only its beginning is used (SGLS bit 18). */
+  readonly oversize: boolean
 }
 
 export class DataPointer {
@@ -136,7 +138,9 @@ export class DataPointer {
     const type = sglType(view, at)
     if (sglSubType(view, at) !== SglSubType.ADDRESS) return Status.SGL_TYPE_INVALID | STATUS_DNR
     if (type === SglType.DATA_BLOCK) {
-      if (sglLength(view, at) !== lengthBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+      const found = sglLength(view, at)
+      const isLonger = found > lengthBytes && !this.init.oversize
+      if (found < lengthBytes || isLonger) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
       return this.#addRange(sglAddress(view, at), lengthBytes, access, io)
     }
     if (type !== SglType.SEGMENT && type !== SglType.LAST_SEGMENT)

@@ -18,7 +18,7 @@ const SIZES: ReadonlyMap<number, 4 | 8> = new Map([
   [Reg.VS, 4],
   [Reg.CC, 4],
   [Reg.CSTS, 4],
-  [Reg.CRTO, 8],
+  [Reg.CRTO, 4],
 ])
 
 export interface PropertyValue {

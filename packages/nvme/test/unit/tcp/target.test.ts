@@ -81,6 +81,8 @@ describe('a target', () => {
     const { admin, controllerId } = await host(port)
     expect(served).toMatchObject({ host: '127.0.0.1', connections: 2, associations: 1 })
     expect((await admin.property(Reg.VS)).low).toBe(0x2_0100)
+    // Linux reads it, for how long to wait until the controller is ready.
+    expect((await admin.property(Reg.CRTO)).status).toBe(0)
     const cap = await admin.property(Reg.CAP, 8)
     expect([cap.low & 0xffff, cap.high & 0xf]).toEqual([127, 0])
     const { data } = await admin.exec({
@@ -91,7 +93,7 @@ describe('a target', () => {
     const id = decode(IdCtrlLayout, data)
     expect(id).toMatchObject({ SUBNQN: NQN, CNTLID: controllerId, IOCCSZ: 516, IORCSZ: 1 })
     expect(id).toMatchObject({ MSDBD: 1, ICDOFF: 0, MAXCMD: 128, CMIC: 2 })
-    expect(id.SGLS & 0x30_0001).toBe(0x30_0001)
+    expect(id.SGLS).toBe(0x34_0001)
     // Too late: there is one by now.
     const count = { opcode: AdminOpcode.SET_FEATURES, dwords: { 40: 7, 44: 0x003f_003f } }
     expect((await admin.exec(count)).status & 0x7ff).toBe(0x00c)
@@ -134,6 +136,20 @@ describe('a target', () => {
     const beyond = { opcode: NvmOpcode.READ, nsid: 1, dwords: blocks(SIZE / 512, 1), dataIn: 512 }
     expect((await io.exec(beyond)).status & 0x7ff).toBe(0x080)
   })
+
+  it.each([true, false])(
+    'takes more data than a command needs, as Linux sends it (in capsule %s)',
+    async (inCapsule) => {
+      const { port, medium } = await target()
+      const { io } = await host(port)
+      medium().fill(0x5a)
+      const dataOut = new Uint8Array(4096)
+      new DataView(dataOut.buffer).setUint32(4, 8, true)
+      const discard = { opcode: NvmOpcode.DATASET_MANAGEMENT, nsid: 1, dwords: { 40: 0, 44: 4 } }
+      expect((await io.exec({ ...discard, dataOut, inCapsule })).status).toBe(0)
+      expect([medium()[0], medium()[4095], medium()[4096]]).toEqual([0, 0, 0x5a])
+    },
+  )
 
   it('has room for few bytes, and many wait for it', async () => {
     const { port, medium } = await target({ dataBytes: 1 << 20, mdtsBytes: 1 << 20 })
