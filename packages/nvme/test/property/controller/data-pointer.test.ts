@@ -293,7 +293,7 @@ describe('a descriptor that lies across two pages', () => {
       translate: (addr, length, access, out) =>
         bus.translate(addr, Math.min(length, PAGE_SIZE - (addr % PAGE_SIZE)), access, out),
     }
-    const pointer = new DataPointer(pagewise, { pageBytes: PAGE_SIZE, sgl: true })
+    const pointer = new DataPointer(pagewise, { pageBytes: PAGE_SIZE, sgl: true, oversize: false })
     const io = new StoreIo(0, { storeDone: () => {} })
     const at = driver.alloc(2 * PAGE_SIZE) + PAGE_SIZE - inFirst
     const data = driver.alloc(PAGE_SIZE)
