@@ -5,7 +5,13 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Kernel } from '@iolayers/kernel'
 import type { QueueConnection } from './target/queue-connection.ts'
 import { Target } from './target/target.ts'
-import type { HostEvent, PeerConnection, Subsystem, TargetLimits } from './target/target-types.ts'
+import type {
+  HostEvent,
+  PeerConnection,
+  Subsystem,
+  TargetLimits,
+  TargetNamespace,
+} from './target/target-types.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -27,6 +33,13 @@ export interface TcpTarget {
   /** Connections now, and hosts that have a controller. */
   readonly connections: number
   readonly associations: number
+  /**
+   * A namespace comes, goes, or has another store (as one that grew): hosts that are connected hear of it. Throw KernelError ENOENT for a subsystem or a
+   * namespace that is not there, EEXIST for one that is, EINVAL.
+   */
+  addNamespace(nqn: string, namespace: TargetNamespace): void
+  removeNamespace(nqn: string, nsid: number): void
+  replaceNamespace(nqn: string, namespace: TargetNamespace): void
   /** Closes all connections and listens no more. Idempotent. The stores stay open: they are the caller's. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -66,6 +79,9 @@ export async function serve(
     get associations() {
       return target.associations.length
     },
+    addNamespace: (nqn, namespace) => target.addNamespace(nqn, namespace),
+    removeNamespace: (nqn, nsid) => target.removeNamespace(nqn, nsid),
+    replaceNamespace: (nqn, namespace) => target.replaceNamespace(nqn, namespace),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -151,7 +151,7 @@ function connectIo(
   const association = registry.association(request.controllerId)
   const isIts =
     association !== null &&
-    association.subsystem === subsystem &&
+    association.subsystem.nqn === subsystem.nqn &&
     association.hostNqn === hostNqn &&
     association.hostId === hostId
   if (subsystem === DISCOVERY_SUBSYSTEM) ended(refuse(FabricsStatus.INVALID_QUEUE_TYPE))

@@ -12,6 +12,7 @@ import type {
   PeerConnection,
   Subsystem,
   TargetLimits,
+  TargetNamespace,
   TargetSettings,
 } from './target-types.ts'
 
@@ -110,10 +111,57 @@ export class Target implements ConnectRegistry {
     return association
   }
 
+  /** Hosts that are connected hear of it. Throws KernelError ENOENT for a subsystem that is not there, EEXIST, EINVAL. */
+  addNamespace(nqn: string, namespace: TargetNamespace): void {
+    const subsystem = this.#known(nqn)
+    const { nsid } = namespace
+    if (subsystem.namespaces.some((one) => one.nsid === nsid)) {
+      throw new KernelError('EEXIST', `target: ${nqn} has a namespace ${nsid} already`)
+    }
+    this.#change(subsystem, [...subsystem.namespaces, namespace], ({ controller }) =>
+      controller.addNamespace(nsid, namespace),
+    )
+  }
+
+  /** Commands that are at its store end; the store stays the caller's. Throws KernelError ENOENT. */
+  removeNamespace(nqn: string, nsid: number): void {
+    const subsystem = this.#known(nqn)
+    const left = subsystem.namespaces.filter((one) => one.nsid !== nsid)
+    if (left.length === subsystem.namespaces.length) throw noNamespace(nqn, nsid)
+    this.#change(subsystem, left, ({ controller }) => controller.removeNamespace(nsid))
+  }
+
+  /** Another store takes the place of the one that there is, as one that grew. Throws KernelError ENOENT, EINVAL. */
+  replaceNamespace(nqn: string, namespace: TargetNamespace): void {
+    const subsystem = this.#known(nqn)
+    const { nsid } = namespace
+    if (!subsystem.namespaces.some((one) => one.nsid === nsid)) throw noNamespace(nqn, nsid)
+    const now = subsystem.namespaces.map((one) => (one.nsid === nsid ? namespace : one))
+    this.#change(subsystem, now, ({ controller }) => controller.replaceNamespace(nsid, namespace))
+  }
+
   /** Ends all associations, and closes all connections. */
   close(): void {
     for (const association of this.associations) association.end()
     for (const connection of this.#connections) connection.associationEnded()
+  }
+
+  #known(nqn: string): Subsystem {
+    const subsystem = this.#subsystems.get(nqn)
+    if (subsystem !== undefined) return subsystem
+    throw new KernelError('ENOENT', `target: there is no subsystem ${nqn}`)
+  }
+
+  #change(
+    subsystem: Subsystem,
+    namespaces: readonly TargetNamespace[],
+    tell: (association: Association) => void,
+  ): void {
+    const { nqn } = subsystem
+    for (const association of this.#associations.values()) {
+      if (association.subsystem.nqn === nqn) tell(association)
+    }
+    this.#subsystems.set(nqn, { ...subsystem, namespaces })
   }
 
   #discoveryLog(hostNqn: string, at: ListenAddress): Uint8Array {
@@ -140,6 +188,10 @@ export class Target implements ConnectRegistry {
     }
     throw new KernelError('EBUSY', 'target: all controller identifiers are in use')
   }
+}
+
+function noNamespace(nqn: string, nsid: number): KernelError {
+  return new KernelError('ENOENT', `target: ${nqn} has no namespace ${nsid}`)
 }
 
 function within(name: string, value: number, min: number, max: number): number {

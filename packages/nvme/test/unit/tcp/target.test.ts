@@ -237,6 +237,53 @@ describe('a target', () => {
   })
 })
 
+describe('namespaces that change while they are served', () => {
+  it('hosts are told, and find them', async () => {
+    const { port, served } = await target()
+    const { admin, io } = await host(port)
+    const scheduler = createEventLoopScheduler()
+    const kernel = createKernel({ scheduler })
+    const memory = createPhysicalMemory({ kernel }, { ramBytes: 8 << 20, backing: 'plain' })
+    const makeStore = (sizeBytes: number) => createMemoryStore({ kernel, memory }, { sizeBytes })
+    const [small, large] = [makeStore(1 << 20), makeStore(2 << 20)]
+    const event = () => admin.exec({ opcode: AdminOpcode.ASYNC_EVENT_REQUEST })
+    const on = { opcode: AdminOpcode.SET_FEATURES, dwords: { 40: 0x0b, 44: 0x100 } }
+    expect((await admin.exec(on)).status).toBe(0)
+    const readChanges = async (): Promise<number[]> => {
+      const dwords = { 40: LogId.CHANGED_NAMESPACES | (1023 << 16) }
+      const command = { opcode: AdminOpcode.GET_LOG_PAGE, dwords, dataIn: 4096 }
+      const { data } = await admin.exec(command)
+      return [...new Uint32Array(data.buffer, 0, 4)].filter((nsid) => nsid > 0)
+    }
+    await readChanges()
+    const flush = async (nsid: number): Promise<number> =>
+      (await io.exec({ opcode: NvmOpcode.FLUSH, nsid })).status & 0x7ff
+    let told = event()
+    served.addNamespace(NQN, { nsid: 2, store: small })
+    expect((await told).low).toBe(0x04_00_02)
+    expect(await readChanges()).toEqual([2])
+    expect(await flush(2)).toBe(0)
+    told = event()
+    served.replaceNamespace(NQN, { nsid: 2, store: large })
+    await told
+    expect(await readChanges()).toEqual([2])
+    const last = { opcode: NvmOpcode.READ, nsid: 2, dwords: blocks(4095, 1), dataIn: 512 }
+    expect((await io.exec(last)).status).toBe(0)
+    // A host that comes later finds them, too.
+    const later = await host(port)
+    expect((await later.io.exec(last)).status).toBe(0)
+    told = event()
+    served.removeNamespace(NQN, 2)
+    await told
+    // It could be there, and is not: Invalid Field.
+    expect(await flush(2)).toBe(0x002)
+    expect(await flush(1)).toBe(0)
+    expect(() => served.removeNamespace(NQN, 2)).toThrow(/no namespace 2/)
+    expect(() => served.addNamespace(NQN, { nsid: 1, store: small })).toThrow(/already/)
+    expect(() => served.addNamespace('nqn.none', { nsid: 1, store: small })).toThrow(/no subsystem/)
+  })
+})
+
 describe('discovery', () => {
   it('names the subsystems that let the host in, and where they are', async () => {
     const scheduler = createEventLoopScheduler()
