@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Kernel } from '@iolayers/kernel'
+import { type Kernel, type Scheduler, Timer } from '@iolayers/kernel'
 import type { QueueConnection } from './target/queue-connection.ts'
 import { Target } from './target/target.ts'
 import type {
@@ -14,6 +14,12 @@ import type {
 } from './target/target-types.ts'
 
 const LOOPBACK = '127.0.0.1'
+/** A peer that does not read is not read from, either, while so much waits for it. */
+const UNSENT_BYTES_MAX = 4 << 20
+/** Until a connection has to be a queue. */
+const CONNECT_TIMEOUT_NS = 10e9
+/** Until a connection that we have ended has to be gone. */
+const END_TIMEOUT_NS = 2e9
 
 export interface ServeInit {
   readonly subsystems: readonly Subsystem[]
@@ -56,7 +62,9 @@ export async function serve(
   const { subsystems, limits, onHost } = init
   const target = new Target(components.kernel, subsystems, limits, onHost)
   const sockets = new Set<Socket>()
-  const server = createServer({ noDelay: true }, (socket) => accept(target, sockets, socket))
+  const server = createServer({ noDelay: true }, (socket) =>
+    accept(components.kernel.scheduler, target, sockets, socket),
+  )
   const host = init.host ?? LOOPBACK
   await listen(server, init.port ?? 4420, host)
   const address = server.address()
@@ -97,26 +105,39 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   })
 }
 
-function accept(target: Target, sockets: Set<Socket>, socket: Socket): void {
-  const connection = target.accept(peerOf(socket))
+function accept(scheduler: Scheduler, target: Target, sockets: Set<Socket>, socket: Socket): void {
+  const connection = target.accept(peerOf(scheduler, socket))
   if (connection === null) {
     socket.destroy()
     return
   }
   sockets.add(socket)
-  bind(socket, connection)
+  bind(scheduler, socket, connection)
   socket.on('close', () => sockets.delete(socket))
 }
 
-function bind(socket: Socket, connection: QueueConnection): void {
-  socket.on('data', (bytes) => connection.received(bytes))
+function bind(scheduler: Scheduler, socket: Socket, connection: QueueConnection): void {
+  const timer = new Timer(scheduler, 'nvme/tcp connect', () => {
+    if (!connection.isConnected) socket.destroy()
+  })
+  timer.arm(CONNECT_TIMEOUT_NS)
+  socket.on('data', (bytes) => {
+    connection.received(bytes)
+    if (socket.writableLength > UNSENT_BYTES_MAX) socket.pause()
+  })
+  socket.on('drain', () => socket.resume())
   socket.on('end', () => connection.lost())
-  socket.on('close', () => connection.lost())
+  socket.on('close', () => {
+    timer.cancel()
+    connection.lost()
+  })
   // 'close' follows, and there is nobody to tell.
   socket.on('error', () => {})
 }
 
-function peerOf(socket: Socket): PeerConnection {
+function peerOf(scheduler: Scheduler, socket: Socket): PeerConnection {
+  const timer = new Timer(scheduler, 'nvme/tcp end', () => socket.destroy())
+  socket.on('close', () => timer.cancel())
   const { localAddress = '', localPort = 0 } = socket
   return {
     localAddress,
@@ -133,7 +154,11 @@ function peerOf(socket: Socket): PeerConnection {
       })
       socket.uncork()
     },
-    end: () => socket.end(),
+    end() {
+      if (socket.destroyed) return
+      socket.end()
+      timer.arm(END_TIMEOUT_NS)
+    },
     destroy: () => socket.destroy(),
   }
 }

@@ -39,7 +39,15 @@ export interface AssociationQueue {
   tagOf(commandId: number): number
 }
 
-/** Whether memory for the data of a command is there, and where it is. */
+/** Memory that a queue gives back when the controller has done with the queue. */
+export interface QueueMemory {
+  /** Of `allocate`. */
+  readonly own: readonly CoherentBlock[]
+  /** Of `takeMemory`. */
+  readonly taken: readonly CoherentBlock[]
+}
+
+/** What an association is made with. */
 export interface AssociationInit {
   readonly controllerId: number
   readonly hostNqn: string
@@ -190,8 +198,8 @@ export class Association {
     this.#rings.get(0)?.reset(aborted)
   }
 
-  /** The connection of a queue is gone. With that of the admin queue all is over. */
-  closeQueue(qid: number): void {
+  /** The connection of a queue is gone, with all that it waited for. With that of the admin queue all is over. */
+  closeQueue(qid: number, memory: QueueMemory): void {
     if (this.#isOver || !this.#queues.has(qid)) return
     if (qid === 0) {
       this.end()
@@ -204,7 +212,11 @@ export class Association {
     this.#own(entry, () => {
       const completion = entry.slice()
       completion[0] = AdminOpcode.DELETE_IO_CQ
-      this.#own(completion, () => this.#forget(qid))
+      this.#own(completion, () => {
+        this.#forget(qid)
+        for (const block of memory.own) this.#device.dma.freeCoherent(block)
+        for (const block of memory.taken) this.giveMemory(block)
+      })
     })
   }
 
@@ -248,7 +260,7 @@ export class Association {
     this.#waiting.push(again)
   }
 
-  /** Memory of a queue, for as long as the association is there. Throws KernelError ENOMEM. */
+  /** Memory of a queue, until it is closed. Throws KernelError ENOMEM. */
   allocate(lengthBytes: number): CoherentBlock {
     return this.#device.dma.allocCoherent(lengthBytes)
   }

@@ -10,6 +10,7 @@
 //           capsule --> R2T --> H2CData ... --> ring --> CapsuleResp
 
 import type { CoherentBlock } from '@iolayers/dma-mapping'
+import { KernelError } from '@iolayers/kernel'
 import {
   AdminOpcode,
   CQE_BYTES,
@@ -28,7 +29,12 @@ import {
 import { PduError } from '../pdu-error.ts'
 import { type PduHeader, PduReader, type PduSink } from '../pdu-reader.ts'
 import { icResp, PduWriter, termReq } from '../pdu-writer.ts'
-import { type Association, type AssociationQueue, IN_CAPSULE_BYTES } from './association.ts'
+import {
+  type Association,
+  type AssociationQueue,
+  IN_CAPSULE_BYTES,
+  type QueueMemory,
+} from './association.ts'
 import { type Connected, type ConnectRegistry, connect } from './connect.ts'
 import type { ListenAddress } from './discovery.ts'
 import { type CommandHome, DataKind, Direction, FabricsCommand } from './fabrics-command.ts'
@@ -121,7 +127,7 @@ export class QueueConnection implements PduSink, AssociationQueue, CommandHome {
     this.#isClosed = true
     const live = this.#live
     this.#live = null
-    if (live !== null) live.association.closeQueue(live.qid)
+    if (live !== null) live.association.closeQueue(live.qid, this.#memory())
     this.#closed()
   }
 
@@ -264,23 +270,44 @@ export class QueueConnection implements PduSink, AssociationQueue, CommandHome {
     this.#isConnecting = true
     connect(this.#registry, this, entry, data, ({ status, result, queue }) => {
       this.#isConnecting = false
-      if (queue !== null && this.#isClosed) {
-        queue.association.closeQueue(queue.qid)
+      if (queue === null) {
+        answer(status, result)
         return
       }
-      if (queue !== null) this.#goLive(queue)
-      answer(status, result)
+      if (!this.#goLive(queue)) answer(FabricsStatus.CONTROLLER_BUSY, 0)
+      else if (!this.#isClosed) answer(status, result)
+      if (this.#live === null || this.#isClosed) {
+        this.#live = null
+        queue.association.closeQueue(queue.qid, this.#memory())
+      }
     })
   }
 
-  #goLive(queue: Live): void {
+  /** What the queue has of the association. */
+  #memory(): QueueMemory {
+    const commands = this.#commands
+    this.#commands = []
+    return {
+      own: commands.map(({ own }) => own),
+      taken: commands.flatMap(({ large }) => (large === null ? [] : [large])),
+    }
+  }
+
+  /** False: there is no memory for its commands. */
+  #goLive(queue: Live): boolean {
     const { association, entries, hasFlowControl } = queue
+    try {
+      for (let index = 0; index < entries; index++) {
+        const own = association.allocate(IN_CAPSULE_BYTES)
+        this.#commands.push(new FabricsCommand(this, index, own))
+      }
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      return false
+    }
     this.#live = queue
     this.#sqHead = hasFlowControl ? FIRST_COMMANDS % entries : NO_FLOW_CONTROL
-    this.#commands = Array.from(
-      { length: entries },
-      (_, index) => new FabricsCommand(this, index, association.allocate(IN_CAPSULE_BYTES)),
-    )
+    return true
   }
 
   /** Its capsule is whole. */

@@ -445,6 +445,37 @@ describe('what a target refuses', () => {
 })
 
 describe('a hostile peer', () => {
+  it('opens and drops an I/O queue again and again, with data asked for and not sent', async () => {
+    const { port } = await target({ dataBytes: 1 << 20, queueEntries: 32 })
+    const admin = await client(port)
+    const { low: controllerId } = await admin.connectQueue({ subsystem: NQN })
+    await admin.enable()
+    for (let round = 0; round < 120; round++) {
+      let status = -1
+      let io = admin
+      while (status !== 0) {
+        io = await TcpClient.open(port)
+        status = (await io.connectQueue({ subsystem: NQN, qid: 1, controllerId })).status
+        if (status !== 0) io.socket.destroy()
+      }
+      const asked = new Promise<void>((resolve) => {
+        io.pduEnd = () => resolve()
+      })
+      const write = { opcode: NvmOpcode.WRITE, nsid: 1, dwords: blocks(0, 2048) }
+      io.socket.write(io.encode({ ...write, dataOut: new Uint8Array(1 << 20) }).bytes)
+      await asked
+      io.socket.destroy()
+      await io.closed
+    }
+    const last = await client(port)
+    let status = -1
+    for (let tries = 0; tries < 50 && status !== 0; tries++) {
+      status = (await last.connectQueue({ subsystem: NQN, qid: 1, controllerId })).status
+    }
+    const read = { opcode: NvmOpcode.READ, nsid: 1, dwords: blocks(0, 2048), dataIn: 1 << 20 }
+    expect((await last.exec(read)).status).toBe(0)
+  }, 60_000)
+
   const place = { commandId: 1, offsetBytes: 0, lengthBytes: 4, isLast: true }
   const none = { headerDigest: false, dataDigest: false, dataAlignmentBytes: 4 }
 
