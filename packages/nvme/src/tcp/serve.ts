@@ -3,6 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Kernel, type Scheduler, Timer } from '@iolayers/kernel'
+import { TCP_PORT } from '../spec/index.ts'
 import type { QueueConnection } from './target/queue-connection.ts'
 import { Target } from './target/target.ts'
 import type {
@@ -66,7 +67,9 @@ export async function serve(
     accept(components.kernel.scheduler, target, sockets, socket),
   )
   const host = init.host ?? LOOPBACK
-  await listen(server, init.port ?? 4420, host)
+  await listen(server, init.port ?? TCP_PORT, host)
+  // A connection that could not be taken, for want of descriptors say, is that of one peer.
+  server.on('error', () => {})
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   let closing: Promise<void> | null = null

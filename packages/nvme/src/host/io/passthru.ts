@@ -4,7 +4,6 @@
 import { BlkStatus, blkExecuteRq, blkMqFreeRequest, ReqOp } from '@iolayers/block-core'
 import { assert, KernelError, type Op } from '@iolayers/kernel'
 import type { AdminResult } from '../admin/admin-queue.ts'
-import { CtrlState } from '../ctrl/ctrl-state.ts'
 import type { IoCommand, OwnCommand } from '../dma/command-data.ts'
 import { NvmeIod } from '../dma/iod.ts'
 import type { NvmeDev } from '../life/nvme-dev.ts'
@@ -13,7 +12,7 @@ import type { NvmeDev } from '../life/nvme-dev.ts'
 export function* ioPassthru(dev: NvmeDev, nsid: number, command: IoCommand): Op<AdminResult> {
   const disk = dev.namespaces.diskOf(nsid)
   const passthrough = disk?.queue.passthrough ?? null
-  if (passthrough === null || dev.state.current === CtrlState.NEW) {
+  if (passthrough === null) {
     throw new KernelError('ENODEV', `${dev.name}: no disk of namespace ${nsid}`)
   }
   const { dataIn, dataOut, timeoutNs } = command

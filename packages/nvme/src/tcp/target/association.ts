@@ -9,7 +9,7 @@ import {
   createPhysicalMemory,
   type Device,
 } from '@iolayers/dma-mapping'
-import { type Kernel, Timer } from '@iolayers/kernel'
+import { type Kernel, KernelError, Timer } from '@iolayers/kernel'
 import type { NvmeController } from '../../controller/controller-init.ts'
 import { createNvmeController } from '../../controller/nvme-controller.ts'
 import {
@@ -24,8 +24,6 @@ import {
 import { RingQueue } from './ring-queue.ts'
 import type { Subsystem, TargetSettings } from './target-types.ts'
 
-/** Of the queues of a controller: commands of the target's own have room besides those of the host. */
-const SPARE_ENTRIES = 8
 const PAGE_BYTES = 4096
 export const IN_CAPSULE_BYTES = 8192
 const QUEUE_PHYS_CONTIG = 1
@@ -107,7 +105,7 @@ export class Association {
       { kernel, bus: this.#device.bus },
       {
         maxQueuePairs: settings.ioQueues,
-        maxQueueEntries: settings.queueEntries + SPARE_ENTRIES,
+        maxQueueEntries: settings.queueEntries + spareEntries(0, settings),
         mdtsBytes: settings.mdtsBytes,
         controllerId,
         subsystemNqn: nqn,
@@ -141,6 +139,11 @@ export class Association {
 
   hasQueue(qid: number): boolean {
     return this.#queues.has(qid)
+  }
+
+  /** Its connection is gone, and the controller still has it. */
+  isClosing(qid: number): boolean {
+    return this.#rings.has(qid) && !this.#queues.has(qid)
   }
 
   /** The admin queues of the controller, which the host enables when it likes. Throws KernelError ENOMEM. */
@@ -236,6 +239,11 @@ export class Association {
     this.heard()
   }
 
+  /** Somebody has memory for data, and will give it back. */
+  get hasTakenMemory(): boolean {
+    return this.#dataBytes > 0
+  }
+
   /** Memory for data; null where so much is not to be had now: `waitForMemory` tells when to ask again. */
   takeMemory(lengthBytes: number): CoherentBlock | null {
     const bytes = Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES
@@ -244,7 +252,8 @@ export class Association {
       const block = this.#device.dma.allocCoherent(lengthBytes)
       this.#dataBytes += bytes
       return block
-    } catch {
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
       return null
     }
   }
@@ -284,7 +293,7 @@ export class Association {
     const { bar } = this.controller
     const ring = new RingQueue(
       { device: this.#device, bar },
-      { qid, entries: entries + SPARE_ENTRIES },
+      { qid, entries: entries + spareEntries(qid, this.#settings) },
     )
     this.#rings.set(qid, ring)
     return ring
@@ -300,10 +309,14 @@ export class Association {
   #own(entry: Uint8Array, ended: (status: number) => void): void {
     const admin = this.#rings.get(0)
     if (admin === undefined || this.#isOver) return
-    const data = null
-    const tag = admin.submit(entry, data, { ringCompleted: (status) => ended(status) })
+    const tag = admin.submit(entry, null, { ringCompleted: (status) => ended(status) })
     if (tag < 0) this.end()
   }
+}
+
+/** Besides the host's commands the admin queue has one of the target's own for each I/O queue. */
+function spareEntries(qid: number, { ioQueues }: TargetSettings): number {
+  return qid === 0 ? ioQueues + 1 : 1
 }
 
 /** A queue in contiguous memory. */

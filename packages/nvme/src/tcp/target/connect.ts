@@ -136,9 +136,14 @@ function connectAdmin(
   if (request.controllerId !== CNTLID_ANY) return invalid(AT.CNTLID | IN_DATA)
   const { entries, keepAliveMs, hasFlowControl } = request
   const association = registry.create(request)
-  const ring = association.openAdmin(owner, entries, keepAliveMs)
-  const queue = { association, ring, qid: 0, entries, hasFlowControl }
-  return { status: 0, result: association.controllerId, queue }
+  try {
+    const ring = association.openAdmin(owner, entries, keepAliveMs)
+    const queue = { association, ring, qid: 0, entries, hasFlowControl }
+    return { status: 0, result: association.controllerId, queue }
+  } catch (error) {
+    association.end()
+    throw error
+  }
 }
 
 function connectIo(
@@ -157,6 +162,7 @@ function connectIo(
   if (subsystem === DISCOVERY_SUBSYSTEM) ended(refuse(FabricsStatus.INVALID_QUEUE_TYPE))
   else if (!isIts) ended(invalid(AT.CNTLID | IN_DATA))
   else if (qid > registry.settings.ioQueues || association.hasQueue(qid)) ended(invalid(AT.QID))
+  else if (association.isClosing(qid)) ended(refuse(FabricsStatus.CONTROLLER_BUSY, false))
   else if (!association.isReady) ended(refuse(Status.COMMAND_SEQUENCE_ERROR))
   else {
     association.openIo(owner, qid, entries, (status, ring) => {

@@ -38,7 +38,7 @@ export interface TargetLimits {
   readonly hosts?: number
   /** I/O queues of one host. Default 8, at most 64. */
   readonly ioQueues?: number
-  /** Entries of a queue. Default 128. */
+  /** Entries of a queue. Default 128, at most 1024. */
   readonly queueEntries?: number
   /** Memory for data of commands that one host has at once. Default 32 MiB. */
   readonly dataBytes?: number

@@ -2,6 +2,8 @@
 // Copyright 2026 The iolayers authors
 
 import { type Kernel, KernelError } from '@iolayers/kernel'
+import { makeNamespace } from '../../controller/io/namespace.ts'
+import { NAMESPACES_MAX } from '../../controller/namespaces-max.ts'
 import { DISCOVERY_NQN, NQN_BYTES_MAX } from '../../spec/index.ts'
 import { Association } from './association.ts'
 import type { AssociationRequest, ConnectRegistry } from './connect.ts'
@@ -45,7 +47,7 @@ export class Target implements ConnectRegistry {
       hosts: within('hosts', limits.hosts ?? 16, 1, 1024),
       connections: within('connections', limits.connections ?? 128, 1, 65_535),
       ioQueues: within('ioQueues', limits.ioQueues ?? 8, 1, 64),
-      queueEntries: within('queueEntries', limits.queueEntries ?? 128, 2, 4096),
+      queueEntries: within('queueEntries', limits.queueEntries ?? 128, 2, 1024),
       dataBytes: within('dataBytes', limits.dataBytes ?? 32 << 20, 1 << 20, 2 ** 31),
       mdtsBytes: within('mdtsBytes', limits.mdtsBytes ?? 1 << 20, 4096, 1 << 27),
     }
@@ -115,6 +117,7 @@ export class Target implements ConnectRegistry {
   addNamespace(nqn: string, namespace: TargetNamespace): void {
     const subsystem = this.#known(nqn)
     const { nsid } = namespace
+    checkNamespace(namespace)
     if (subsystem.namespaces.some((one) => one.nsid === nsid)) {
       throw new KernelError('EEXIST', `target: ${nqn} has a namespace ${nsid} already`)
     }
@@ -135,6 +138,7 @@ export class Target implements ConnectRegistry {
   replaceNamespace(nqn: string, namespace: TargetNamespace): void {
     const subsystem = this.#known(nqn)
     const { nsid } = namespace
+    checkNamespace(namespace)
     if (!subsystem.namespaces.some((one) => one.nsid === nsid)) throw noNamespace(nqn, nsid)
     const now = subsystem.namespaces.map((one) => (one.nsid === nsid ? namespace : one))
     this.#change(subsystem, now, ({ controller }) => controller.replaceNamespace(nsid, namespace))
@@ -177,6 +181,11 @@ export class Target implements ConnectRegistry {
     if (this.#subsystems.has(nqn) || nqn === DISCOVERY_NQN) {
       throw new KernelError('EINVAL', `target: two subsystems are ${nqn}`)
     }
+    const { namespaces } = subsystem
+    for (const namespace of namespaces) checkNamespace(namespace)
+    if (new Set(namespaces.map(({ nsid }) => nsid)).size < namespaces.length) {
+      throw new KernelError('EINVAL', `target: two namespaces of ${nqn} have the same identifier`)
+    }
     this.#subsystems.set(nqn, subsystem)
   }
 
@@ -188,6 +197,12 @@ export class Target implements ConnectRegistry {
     }
     throw new KernelError('EBUSY', 'target: all controller identifiers are in use')
   }
+}
+
+/** What a controller would refuse, before there is one. Throws KernelError EINVAL. */
+function checkNamespace({ nsid, ...namespace }: TargetNamespace): void {
+  within('nsid', nsid, 1, NAMESPACES_MAX)
+  makeNamespace(namespace)
 }
 
 function noNamespace(nqn: string, nsid: number): KernelError {

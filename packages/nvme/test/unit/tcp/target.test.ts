@@ -18,7 +18,13 @@ import {
   Reg,
   TcpFatalError,
 } from '../../../src/spec/index.ts'
-import { PduWriter, serve, type TargetLimits, type TcpTarget } from '../../../src/tcp/index.ts'
+import {
+  PduWriter,
+  serve,
+  type TargetLimits,
+  type TargetNamespace,
+  type TcpTarget,
+} from '../../../src/tcp/index.ts'
 import { pattern } from '../../sim/host/rig.ts'
 import { type ClientInit, TcpClient } from '../../tcp-client.ts'
 
@@ -197,6 +203,8 @@ describe('a target', () => {
       const again = await client(port)
       const made = await again.connectQueue({ subsystem: NQN, qid: 1, controllerId })
       status = made.status
+      // Busy, and not for good, as long as the controller has the old one.
+      expect([0, 0x181]).toContain(status)
       if (status === 0) {
         expect((await again.exec({ opcode: NvmOpcode.FLUSH, nsid: 1 })).status).toBe(0)
       }
@@ -392,6 +400,19 @@ describe('what a target refuses', () => {
     expect((await io.exec(keyed)).status & 0x7ff).toBe(0x011)
     expect((await io.exec({ ...read, dataIn: 256 })).status & 0x7ff).toBe(0x00f)
     expect((await io.exec({ ...read, dataIn: 2 << 20 })).status & 0x7ff).toBe(0x002)
+  })
+
+  it('namespaces that no controller could have, before it listens', async () => {
+    const scheduler = createEventLoopScheduler()
+    const kernel = createKernel({ scheduler })
+    const memory = createPhysicalMemory({ kernel }, { ramBytes: 4 << 20, backing: 'plain' })
+    const store = createMemoryStore({ kernel, memory }, { sizeBytes: 1 << 20 })
+    const attempt = (namespaces: readonly TargetNamespace[]) =>
+      serve({ kernel }, { subsystems: [{ nqn: NQN, namespaces }], port: 0 })
+    const one = { nsid: 1, store }
+    await expect(attempt([one, one])).rejects.toThrow(/the same identifier/)
+    await expect(attempt([{ nsid: 257, store }])).rejects.toThrow(/nsid.*257/)
+    await expect(attempt([{ ...one, logicalBlockBytes: 520 }])).rejects.toThrow(/520/)
   })
 
   it('a command before Connect', async () => {
