@@ -27,6 +27,11 @@ export interface NvmeHostInit {
   readonly maxBytes?: number
   /** Average bytes of a segment from which on ordinary requests use SGLs; 0: never. Default 32 KiB. @see sgl_threshold */
   readonly sglThresholdBytes?: number
+  /**
+   * All data is described by SGLs, that of admin commands and of the caller's own as well: what a controller that is reached over a fabric takes. Default
+   * false. @see NVMe Base 2.1, 4.3.2
+   */
+  readonly sglOnly?: boolean
   /** Blocks of 256 bytes for descriptor lists; at most one a command. Default: one for each of the first 1024 commands. */
   readonly smallDescriptors?: number
   /** Pages for descriptor lists. Default: enough for one largest command, and 64 more. */
@@ -63,6 +68,7 @@ export interface HostSettings {
   readonly maxSegments: number
   readonly maxBytes: number
   readonly sglThresholdBytes: number
+  readonly sglOnly: boolean
   readonly smallDescriptors: number | null
   readonly pageDescriptors: number | null
   readonly maxRetries: number
@@ -90,6 +96,7 @@ export function hostSettings(init: NvmeHostInit): HostSettings {
       0,
       0xffff_ffff,
     ),
+    sglOnly: init.sglOnly ?? false,
     smallDescriptors: optional('smallDescriptors', init.smallDescriptors),
     pageDescriptors: optional('pageDescriptors', init.pageDescriptors),
     maxRetries: ranged('maxRetries', init.maxRetries ?? 5, 0, 255),

@@ -18,3 +18,14 @@ export class PduError extends Error {
     this.header = header
   }
 }
+
+/** What is wrong is at a byte of this header. */
+export function fatal(
+  text: string,
+  fatalError: number,
+  at: number,
+  { buffer, byteOffset, byteLength }: DataView,
+): PduError {
+  const bytes = new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength))
+  return new PduError(text, fatalError, at, bytes)
+}

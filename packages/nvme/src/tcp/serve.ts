@@ -74,11 +74,7 @@ export async function serve(
   const port = typeof address === 'object' && address !== null ? address.port : 0
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => {
-    closing ??= new Promise((resolve) => {
-      target.close()
-      for (const socket of sockets) socket.destroy()
-      server.close(() => resolve())
-    })
+    closing ??= endAll(server, target, sockets)
     return closing
   }
   return {
@@ -106,6 +102,15 @@ function listen(server: Server, port: number, host: string): Promise<void> {
       resolve()
     })
   })
+}
+
+/** The server says that it is closed before the last sockets do. */
+async function endAll(server: Server, target: Target, sockets: Set<Socket>): Promise<void> {
+  target.close()
+  const gone = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+  for (const socket of sockets) socket.destroy()
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  await Promise.all(gone)
 }
 
 function accept(scheduler: Scheduler, target: Target, sockets: Set<Socket>, socket: Socket): void {

@@ -250,6 +250,7 @@ export class Stack {
     const policy = {
       sglSupported: true,
       sglThresholdBytes: BLOCK_BYTES,
+      sglOnly: false,
       maxSegmentSizeBytes: device.maxSegmentSizeBytes,
       segBoundaryMask: device.segBoundaryMask,
     }
@@ -258,8 +259,8 @@ export class Stack {
       {
         dmabufData: new (parts.dmabufData ?? DmabufData)(device, sgl, counters),
         mappedData: new MappedData(device, lists, policy, counters),
-        discardData: new DiscardData(this.#pools),
-        commandData: new CommandData(lists.prp),
+        discardData: new DiscardData(this.#pools, false),
+        commandData: new CommandData(lists.prp, false),
         trace: new HostTrace(kernel.tracer, 0),
         counters,
       },

@@ -48,6 +48,8 @@ class SegmentCursor {
   leftBytes = 0
   seen = 0
   seenMax = 0
+  /** What it names may be less than asked for. */
+  mayBeShort = false
 }
 
 export interface DataPointerInit {
@@ -83,6 +85,33 @@ export class DataPointer {
     if (psdt === Psdt.PRP) return this.#prps(view, at, lengthBytes, access, io)
     if (!this.init.sgl || psdt === 3) return Status.INVALID_FIELD | STATUS_DNR
     return this.#sgl(view, at + SqeOffset.DPTR, lengthBytes, access, io)
+  }
+
+  /** Resolves all that the SGL of the command at `at` names, up to `mostBytes`, and sets `io.lengthBytes` to that. A status, SUCCESS when all of it was found. */
+  resolveWhole(
+    view: DataView,
+    at: number,
+    mostBytes: number,
+    access: BusAccess,
+    io: StoreIo,
+  ): number {
+    io.count = 0
+    io.lengthBytes = 0
+    const dptr = at + SqeOffset.DPTR
+    const psdt = view.getUint8(at + SqeOffset.FLAGS) >>> PSDT_SHIFT
+    if (psdt === Psdt.PRP || psdt === 3) return Status.INVALID_FIELD | STATUS_DNR
+    const length = sglLength(view, dptr)
+    if (length === 0) return Status.SUCCESS
+    if (sglType(view, dptr) === SglType.DATA_BLOCK) {
+      if (length > mostBytes) return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+      io.lengthBytes = length
+      return this.#sgl(view, dptr, length, access, io)
+    }
+    this.#segment.mayBeShort = true
+    const status = this.#sgl(view, dptr, mostBytes, access, io)
+    this.#segment.mayBeShort = false
+    io.lengthBytes = mostBytes - this.#segment.leftBytes
+    return status
   }
 
   /** @see NVMe Base 2.1, 4.3.1 */
@@ -172,7 +201,8 @@ export class DataPointer {
     let status = this.#walkSegment(segment, access, io)
     while (status === NEXT_SEGMENT) status = this.#walkSegment(segment, access, io)
     if (status !== Status.SUCCESS) return status
-    return segment.leftBytes === 0 ? Status.SUCCESS : Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
+    if (segment.leftBytes === 0 || segment.mayBeShort) return Status.SUCCESS
+    return Status.SGL_DATA_LENGTH_INVALID | STATUS_DNR
   }
 
   #walkSegment(segment: SegmentCursor, access: BusAccess, io: StoreIo): number {

@@ -13,7 +13,14 @@ import {
   Timer,
   WaitQueue,
 } from '@iolayers/kernel'
-import { SqeOffset, setUint64 } from '../../spec/index.ts'
+import {
+  PSDT_SHIFT,
+  Psdt,
+  SglType,
+  SqeOffset,
+  setUint64,
+  writeSglDescriptor,
+} from '../../spec/index.ts'
 import { HOST_ABORTED_CMD, nvmeErrorStatus, nvmeStatusText } from '../nvme-error-status.ts'
 import type { CqeSink, NvmeQueue } from '../queue/nvme-queue.ts'
 import type { HostCounters } from '../stats.ts'
@@ -100,6 +107,7 @@ export class AdminQueue implements CqeSink {
   readonly #device: Device
   readonly #counters: HostCounters
   readonly #timeoutNs: number
+  readonly #sglOnly: boolean
   readonly #slots: AdminSlot[]
   readonly #wait: WaitQueue
   readonly #expired: () => void
@@ -113,13 +121,14 @@ export class AdminQueue implements CqeSink {
       /** A command took too long, and no completion of it was found. Atomic. */
       readonly expired?: () => void
     },
-    timeoutNs: number,
+    init: { readonly timeoutNs: number; readonly sglOnly: boolean },
   ) {
     const { kernel, queue } = components
     this.queue = queue
     this.#device = components.device
     this.#counters = components.counters
-    this.#timeoutNs = timeoutNs
+    this.#timeoutNs = init.timeoutNs
+    this.#sglOnly = init.sglOnly
     this.#slots = []
     const expire = (slot: AdminSlot): void => this.#timedOut(slot)
     for (let tag = 0; tag < queue.entries - 1; tag++) {
@@ -183,7 +192,7 @@ export class AdminQueue implements CqeSink {
     claim(slot)
     slot.end = end
     this.#post(slot, command)
-    if (timed) slot.timer.arm(this.#timeoutNs)
+    if (timed) slot.timer.arm(command.timeoutNs ?? this.#timeoutNs)
     return true
   }
 
@@ -275,7 +284,7 @@ export class AdminQueue implements CqeSink {
   }
 
   #fillData(slot: AdminSlot, command: AdminCommand): void {
-    const size = Math.max(command.dataIn?.length ?? 0, command.dataOut?.length ?? 0)
+    const size = dataBytesOf(command)
     if (size === 0) return
     assert(size <= ADMIN_DATA_SIZE, 'nvme: more admin data than a page')
     slot.block ??= this.#device.dma.allocCoherent(ADMIN_DATA_SIZE)
@@ -285,8 +294,6 @@ export class AdminQueue implements CqeSink {
   }
 
   #post(slot: AdminSlot, command: AdminCommand): void {
-    const hasData = command.dataIn !== undefined || command.dataOut !== undefined
-    const prp1 = hasData ? (slot.block?.dmaAddr ?? 0) : (command.prp1 ?? 0)
     const { queue } = this
     const view = queue.sqView
     const at = queue.slot()
@@ -294,7 +301,7 @@ export class AdminQueue implements CqeSink {
     view.setUint32(at, command.opcode | (cid << 16), true)
     view.setUint32(at + SqeOffset.NSID, command.nsid ?? 0, true)
     for (let dword = 2; dword < 10; dword++) view.setUint32(at + dword * 4, 0, true)
-    setUint64(view, at + SqeOffset.PRP1, prp1)
+    this.#describeData(view, at, slot, command)
     view.setUint32(at + SqeOffset.CDW10, command.cdw10 ?? 0, true)
     view.setUint32(at + SqeOffset.CDW11, command.cdw11 ?? 0, true)
     view.setUint32(at + SqeOffset.CDW12, command.cdw12 ?? 0, true)
@@ -305,6 +312,20 @@ export class AdminQueue implements CqeSink {
     queue.advance()
     queue.ring()
   }
+
+  #describeData(view: DataView, at: number, { block }: AdminSlot, command: AdminCommand): void {
+    const dataBytes = dataBytesOf(command)
+    if (dataBytes === 0 || block === null) {
+      setUint64(view, at + SqeOffset.PRP1, command.prp1 ?? 0)
+    } else if (this.#sglOnly) {
+      view.setUint8(at + SqeOffset.FLAGS, Psdt.SGL_MPTR_CONTIGUOUS << PSDT_SHIFT)
+      writeSglDescriptor(view, at + SqeOffset.DPTR, SglType.DATA_BLOCK, block.dmaAddr, dataBytes)
+    } else setUint64(view, at + SqeOffset.PRP1, block.dmaAddr)
+  }
+}
+
+function dataBytesOf({ dataIn, dataOut }: AdminCommand): number {
+  return Math.max(dataIn?.length ?? 0, dataOut?.length ?? 0)
 }
 
 function claim(slot: AdminSlot): void {

@@ -3,8 +3,10 @@
 
 import { BlkStatus } from '@iolayers/block-core'
 import type { CoherentBlock } from '@iolayers/dma-mapping'
+import { SglType } from '../../spec/index.ts'
 import { AllocResult, IodPayload, type NvmeIod } from './iod.ts'
 import { type PrpList, prpEntries } from './prp-list.ts'
+import { setCommandSgl } from './sgl-list.ts'
 
 /** A command of somebody's own on an I/O queue. Dwords left out are 0; the queue's own are opcode, identifier, namespace and data pointer. */
 export interface IoCommand {
@@ -36,12 +38,14 @@ export interface OwnCommand {
   result: number
 }
 
-/** The data of commands of somebody's own: in coherent memory, described by PRP entries, which every controller takes. */
+/** The data of commands of somebody's own: in coherent memory, described by PRP entries, which every controller on PCIe takes. */
 export class CommandData {
   readonly #prp: PrpList
+  readonly #sglOnly: boolean
 
-  constructor(prp: PrpList) {
+  constructor(prp: PrpList, sglOnly: boolean) {
     this.#prp = prp
+    this.#sglOnly = sglOnly
   }
 
   /** Anything but OK: nothing is held. */
@@ -49,6 +53,10 @@ export class CommandData {
     iod.sgl = false
     iod.dptr.fill(0)
     if (own.block === null) return BlkStatus.OK
+    if (this.#sglOnly) {
+      setCommandSgl(iod, own.block.dmaAddr, own.lengthBytes, SglType.DATA_BLOCK)
+      return BlkStatus.OK
+    }
     // Not a mapping of the request: it is undone by nobody.
     iod.mappedAddrs[0] = own.block.dmaAddr
     iod.mappedLengths[0] = own.lengthBytes

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { BlkStatus, type Request, SECTOR_SIZE } from '@iolayers/block-core'
-import { setUint64 } from '../../spec/index.ts'
+import { SglType, setUint64 } from '../../spec/index.ts'
 import { type DescriptorPools, SMALL_DESCRIPTOR_SIZE } from './descriptor-pools.ts'
 import {
   AllocResult,
@@ -11,6 +11,7 @@ import {
   iodFreeDescriptors,
   type NvmeIod,
 } from './iod.ts'
+import { setCommandSgl } from './sgl-list.ts'
 
 /** Ranges of one Dataset Management command. @see include/linux/nvme.h NVME_DSM_MAX_RANGES */
 export const DSM_MAX_RANGES = 256
@@ -25,9 +26,11 @@ const UINT_MAX = 0xffff_ffff
  */
 export class DiscardData {
   readonly #pools: DescriptorPools
+  readonly #sglOnly: boolean
 
-  constructor(pools: DescriptorPools) {
+  constructor(pools: DescriptorPools, sglOnly: boolean) {
     this.#pools = pools
+    this.#sglOnly = sglOnly
   }
 
   /** Anything but OK: nothing is held. `sectorsPerLba`: of the namespace. */
@@ -53,7 +56,9 @@ export class DiscardData {
       setUint64(view, at + RANGE_FIRST, bio.biIter.biSector / sectorsPerLba)
       at += RANGE_SIZE
     }
-    setCommandPrp(iod, pool.dmaAddrOf(index))
+    const dmaAddr = pool.dmaAddrOf(index)
+    if (this.#sglOnly) setCommandSgl(iod, dmaAddr, count * RANGE_SIZE, SglType.DATA_BLOCK)
+    else setCommandPrp(iod, dmaAddr)
     iod.nrRanges = count
     iod.payload = IodPayload.DESCRIPTORS
     return BlkStatus.OK

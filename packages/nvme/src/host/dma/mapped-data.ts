@@ -15,6 +15,8 @@ export interface DataPolicy {
   readonly sglSupported: boolean
   /** Average bytes of a segment from which on an SGL is taken rather than PRP entries; 0: never. */
   readonly sglThresholdBytes: number
+  /** No PRP entries at all. */
+  readonly sglOnly: boolean
   /** Segments are cut as the queue limits say. */
   readonly maxSegmentSizeBytes: number
   readonly segBoundaryMask: number
@@ -124,6 +126,7 @@ export class MappedData {
 
   /** Null: neither can describe it. @see drivers/nvme/host/pci.c nvme_pci_use_sgls, nvme_pci_avg_seg_size */
   #useSgl(iod: NvmeIod, size: number): boolean | null {
+    if (this.#policy.sglOnly) return true
     if (prpHasGaps(iod)) return this.#policy.sglSupported ? true : null
     if (!this.#policy.sglSupported || this.#policy.sglThresholdBytes === 0) return false
     return Math.ceil(size / iod.nrMapped) >= this.#policy.sglThresholdBytes

@@ -56,6 +56,7 @@ export class KeepAlive implements AdminEnd {
     const { admin, state } = this.#dev
     if (admin === null || state.current !== CtrlState.LIVE) return
     // All its entries are in use: that is a sign of life, too, but not one that counts.
-    if (!admin.tryExecuteNowait({ opcode: AdminOpcode.KEEP_ALIVE }, this)) this.live()
+    const timeoutNs = this.#dev.settings.keepAliveMs * MS
+    if (!admin.tryExecuteNowait({ opcode: AdminOpcode.KEEP_ALIVE, timeoutNs }, this)) this.live()
   }
 }

@@ -112,7 +112,7 @@ function makeAdminQueue(dev: NvmeDev, cap: ControllerCap, recovery: Recovery): A
   const queue = makeQueue(dev, cap, { qid: 0, entries, vector: 0 })
   const admin = new AdminQueue(
     { kernel, device, counters, queue, expired: () => recovery.adminExpired() },
-    dev.settings.adminTimeoutNs,
+    { timeoutNs: dev.settings.adminTimeoutNs, sglOnly: dev.settings.sglOnly },
   )
   dev.admin = admin
   interrupts.request(0, `${dev.name}q0`, () => admin.reap())
@@ -170,6 +170,7 @@ function makeIo(
   const policy = {
     sglSupported: hasSgl,
     sglThresholdBytes: settings.sglThresholdBytes,
+    sglOnly: settings.sglOnly,
     maxSegmentSizeBytes: hasSgl ? device.maxSegmentSizeBytes : UINT_MAX,
     segBoundaryMask: device.segBoundaryMask,
   }
@@ -178,8 +179,8 @@ function makeIo(
     {
       dmabufData: new parts.dmabufData(device, sgl, counters),
       mappedData: new parts.mappedData(device, lists, policy, counters),
-      discardData: new DiscardData(pools),
-      commandData: new CommandData(lists.prp),
+      discardData: new DiscardData(pools, settings.sglOnly),
+      commandData: new CommandData(lists.prp, settings.sglOnly),
       trace,
       counters,
       ...(settings.ioTimeoutNs > 0 && { recovery }),

@@ -4,8 +4,9 @@
 // What is looked at in a command before the controller gets it.
 
 import { AdminOpcode, FeatureId, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
+import { Direction } from '../data-direction.ts'
 import type { Association } from './association.ts'
-import { DataKind, Direction, type FabricsCommand } from './fabrics-command.ts'
+import { DataKind, type FabricsCommand } from './fabrics-command.ts'
 
 export const SEQUENCE_ERROR: number = Status.COMMAND_SEQUENCE_ERROR | STATUS_DNR
 

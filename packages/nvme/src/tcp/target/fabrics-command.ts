@@ -3,11 +3,8 @@
 
 import type { CoherentBlock } from '@iolayers/dma-mapping'
 import { SglSubType, SglType, SQE_BYTES, SqeOffset, sglSubType, sglType } from '../../spec/index.ts'
+import { Direction } from '../data-direction.ts'
 import type { RingOwner } from './ring-queue.ts'
-
-/** Bits 1:0 of an opcode. @see NVMe Base 2.1, 4.2.1 (opcodes) */
-export const Direction = { NONE: 0, TO_CONTROLLER: 1, FROM_CONTROLLER: 2, BOTH: 3 } as const
-export type Direction = (typeof Direction)[keyof typeof Direction]
 
 /** Where its data is, by its SGL descriptor. */
 export const DataKind = { NONE: 0, IN_CAPSULE: 1, TRANSPORT: 2, WRONG: 3 } as const

@@ -2,7 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { TCP_IC_BYTES, TcpFatalError } from '../../spec/index.ts'
-import { PduError } from '../pdu-error.ts'
+import { fatal } from '../pdu-error.ts'
 import type { PduAgreement } from '../pdu-reader.ts'
 import { icResp } from '../pdu-writer.ts'
 
@@ -35,11 +35,4 @@ export function initialise(icReq: DataView): Initialised {
     writes: { ...agreed, dataAlignmentBytes: alignment },
     reply: icResp({ ...reads, maxH2cDataBytes: MAX_H2C_DATA_BYTES }),
   }
-}
-
-/** What is wrong is at a byte of this header. */
-export function fatal(text: string, fatalError: number, at: number, header: DataView): PduError {
-  const { buffer, byteOffset, byteLength } = header
-  const bytes = new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength))
-  return new PduError(text, fatalError, at, bytes)
 }

@@ -21,7 +21,7 @@ function makeAdmin(timeoutNs = 1e9, entries = 4) {
     { device, bar: twin, counters },
     { qid: 0, entries, vector: 0, sqDoorbell: 0x1000, cqDoorbell: 0x1004 },
   )
-  const admin = new AdminQueue({ kernel, device, queue, counters }, timeoutNs)
+  const admin = new AdminQueue({ kernel, device, queue, counters }, { timeoutNs, sglOnly: false })
   const call = new DeferredCall('irq', () => admin.reap())
   twin.sink = { raise: () => scheduler.queue(call), lower() {} }
   regs.setAdminQueue(entries, queue.sqDmaAddr, queue.cqDmaAddr)

@@ -100,6 +100,7 @@ function makePath(recovery: IoRecovery | null = null) {
   const policy = {
     sglSupported: true,
     sglThresholdBytes: 512,
+    sglOnly: false,
     maxSegmentSizeBytes: device.maxSegmentSizeBytes,
     segBoundaryMask: device.segBoundaryMask,
   }
@@ -108,8 +109,8 @@ function makePath(recovery: IoRecovery | null = null) {
     {
       dmabufData: new DmabufData(device, sgl, counters),
       mappedData: new MappedData(device, lists, policy, counters),
-      discardData: new DiscardData(pools),
-      commandData: new CommandData(lists.prp),
+      discardData: new DiscardData(pools, false),
+      commandData: new CommandData(lists.prp, false),
       trace: new HostTrace(kernel.tracer, 0),
       counters,
       ...(recovery && { recovery }),
