@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import type { Op } from '@iolayers/kernel'
+import type { Kernel, Op } from '@iolayers/kernel'
 import { dialTcp } from './dial.ts'
 import { type ConnectInit, connectSettings } from './host/connect-init.ts'
+import { type DiscoverInit, type DiscoveryLog, discoverWith } from './host/discover.ts'
 import {
   connectHost,
   type LinkEvent,
@@ -30,4 +31,14 @@ export function* connectOp(components: TcpHostComponents, init: ConnectOptions):
   const settings = connectSettings(init)
   const dial = dialTcp(settings.host, settings.port)
   return yield* connectHost({ ...components, dial }, settings, init.onEvent ?? (() => {}))
+}
+
+/** Asks a discovery controller which subsystems there are. Rejects with KernelError as `connect`. */
+export function discover(
+  components: { readonly kernel: Kernel },
+  init: DiscoverInit = {},
+): Promise<DiscoveryLog> {
+  const { kernel } = components
+  const op = discoverWith({ kernel, dial: dialTcp }, init)
+  return kernel.scheduler.run('nvme/tcp discover', op)
 }

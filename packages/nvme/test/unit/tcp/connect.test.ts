@@ -8,7 +8,13 @@ import { Completion, createEventLoopScheduler, createKernel, type Op } from '@io
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../../src/controller/index.ts'
 import { CtrlState } from '../../../src/host/index.ts'
-import { type ConnectOptions, connect, type LinkEvent, serve } from '../../../src/tcp/index.ts'
+import {
+  type ConnectOptions,
+  connect,
+  discover,
+  type LinkEvent,
+  serve,
+} from '../../../src/tcp/index.ts'
 import { expectSameBytes, pattern } from '../../sim/host/rig.ts'
 
 const NQN = 'nqn.2026-11.org.iolayers:disk'
@@ -188,6 +194,26 @@ describe('connect', () => {
     }
     await until(() => target.connections === 0)
     expect(memory.stats.pagesAllocated).toBe(before)
+    await target.close()
+    expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('is told which subsystems there are', async () => {
+    const { listen, kernel, scheduler } = world()
+    const target = await listen()
+    const { entries, generation } = await discover({ kernel }, { port: target.port })
+    expect(generation).toBeGreaterThan(0)
+    expect(entries).toEqual([
+      {
+        transport: 'tcp',
+        addressFamily: 'ipv4',
+        subsystemType: 'nvm',
+        portId: 1,
+        serviceId: String(target.port),
+        subsystemNqn: NQN,
+        address: '127.0.0.1',
+      },
+    ])
     await target.close()
     expect(scheduler.outstanding()).toEqual([])
   })
