@@ -30,6 +30,15 @@ export class RefusedError extends Error {
   override readonly name = 'RefusedError'
 }
 
+/** Something was written in place, and not all of it: what is there is neither the old nor the new. */
+export class IncompleteError extends Error {
+  override readonly name = 'IncompleteError'
+
+  constructor(name: string, cause: unknown) {
+    super(`${name} is left incomplete`, { cause })
+  }
+}
+
 /** A signal asked the command to stop; what it had begun has been taken back. */
 export class SignalledError extends Error {
   override readonly name = 'SignalledError'
@@ -46,6 +55,8 @@ export interface Failure {
   readonly code: string
   readonly message: string
   readonly exitCode: ExitCode
+  /** Something is left incomplete. */
+  readonly incomplete?: boolean
 }
 
 /** How the engine refuses a WebAssembly memory or an array. */
@@ -55,6 +66,11 @@ const NO_MEMORY = /could not allocate memory|allocation failed/i
 export function describeFailure(error: unknown): Failure | undefined {
   if (error instanceof UsageError) {
     return { code: 'EUSAGE', message: error.message, exitCode: ExitCode.USAGE }
+  }
+  if (error instanceof IncompleteError) {
+    const why = describeFailure(error.cause)
+    if (why === undefined) return undefined
+    return { ...why, message: `${why.message}; ${error.message}`, incomplete: true }
   }
   if (error instanceof FoundError) {
     return { code: 'EFOUND', message: error.message, exitCode: ExitCode.FAILED }
@@ -77,8 +93,8 @@ export function describeFailure(error: unknown): Failure | undefined {
 
 /** One line on stderr; with `json`, also the one document on stdout that a script reads. */
 export function printFailure(io: CommandIo, json: boolean, failure: Failure): void {
-  const { code, message } = failure
-  if (json) writeJson(io, { error: { code, message } })
+  const { code, message, incomplete } = failure
+  if (json) writeJson(io, { error: { code, message }, ...(incomplete && { complete: false }) })
   io.stderr.write(`iolayers: ${message}\n`)
 }
 

@@ -7,9 +7,15 @@ import { parseChoice, parseCount, parsePowerOfTwo } from '../cli/values.ts'
 import { parseLocation } from '../copy/location.ts'
 import { printCopyReport } from '../copy/report.ts'
 import { type CopyOptions, runCopy } from '../copy/run-copy.ts'
+import {
+  addFabricOptions,
+  parseFabricOptions,
+  type RawFabricOptions,
+} from '../remote/fabric-options.ts'
 import { BLOCK_SIZE, BUFFERS, LOGICAL_BLOCK_BYTES, QUEUE_DEPTH } from '../stack/limits.ts'
 
-interface RawCopyOptions {
+interface RawCopyOptions extends RawFabricOptions {
+  readonly flush: boolean
   readonly blockSize: string
   readonly queueDepth: string
   readonly buffers: string
@@ -26,10 +32,13 @@ interface RawCopyOptions {
 
 /** `iolayers copy`: parses and runs, and throws what goes wrong. */
 export function copyCommand(io: CommandIo): Command {
-  return new Command('copy')
+  const command = new Command('copy')
     .description('copy SRC to DST through every layer, and prove it by digest')
-    .argument('<SRC>', 'a file, or mem:SIZE (a namespace in memory, filled with a known pattern)')
-    .argument('<DST>', 'a file, or mem:SIZE')
+    .argument(
+      '<SRC>',
+      'a file, mem:SIZE (a namespace in memory, filled with a known pattern), or nvme+tcp://HOST[:4420]/SUBNQN[/NID]',
+    )
+    .argument('<DST>', 'a file, mem:SIZE, or nvme+tcp://…, which is written in place')
     .option('--block-size <SIZE>', 'bytes of one I/O, a power of two', String(BLOCK_SIZE.default))
     .option('--queue-depth <N>', 'I/Os in flight', String(QUEUE_DEPTH.default))
     .option('--buffers <N>', 'dma-bufs that the I/Os are spread over', String(BUFFERS.default))
@@ -52,19 +61,25 @@ export function copyCommand(io: CommandIo): Command {
       '--observe <SOCKET>',
       'let iolayers iter read the iterators of this copy at a Unix socket',
     )
+    .option('--no-flush', 'do not flush what was written')
     .option('--json', 'print one JSON document')
     .option('--quiet', 'print nothing but errors')
     .addHelpText(
       'before',
-      ['Example:', '  iolayers copy disk.img copy.img --iommu lazy --evict-every 100', ''].join(
-        '\n',
-      ),
+      [
+        'Example:',
+        '  iolayers copy disk.img copy.img --iommu lazy --evict-every 100',
+        '  iolayers copy disk.img nvme+tcp://127.0.0.1/nqn.2026-11.org.iolayers:disk',
+        '',
+      ].join('\n'),
     )
-    .action(async (source: string, target: string, raw: RawCopyOptions) => {
+  return addFabricOptions(command).action(
+    async (source: string, target: string, raw: RawCopyOptions) => {
       const options = parseOptions(source, target, raw)
       const result = await runCopy(options, io)
       printCopyReport(io, options, result)
-    })
+    },
+  )
 }
 
 const ANY = Number.MAX_SAFE_INTEGER
@@ -90,6 +105,8 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
     resubmitMax: parseCount(raw.resubmitMax, '--resubmit-max', { min: 0, max: ANY }),
     verify: parseChoice(raw.verify, '--verify', ['full', 'source', 'none']),
     observe: raw.observe ?? null,
+    flush: raw.flush,
+    fabric: parseFabricOptions(raw),
     json: raw.json === true,
     quiet: raw.quiet === true,
   }

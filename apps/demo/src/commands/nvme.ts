@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
+import type { Op } from '@iolayers/kernel'
 import { Command } from 'commander'
 import { UsageError } from '../cli/failure.ts'
 import { type CommandIo, writeJson } from '../cli/output.ts'
@@ -12,7 +13,10 @@ import { ioCommands } from '../nvme/io-commands.ts'
 import { managementCommands } from '../nvme/management-commands.ts'
 import { type Answer, isSet, type NvmeCommand, type Raw, text } from '../nvme/nvme-command.ts'
 import { passthruCommands } from '../nvme/passthru-commands.ts'
-import { withController } from '../nvme/session.ts'
+import type { NvmeSession } from '../nvme/session.ts'
+import { withController } from '../nvme/with-controller.ts'
+import { addFabricOptions, parseFabricOptions } from '../remote/fabric-options.ts'
+import { discoverCommand } from './discover.ts'
 
 const FORMATS = ['normal', 'json'] as const
 
@@ -72,6 +76,7 @@ export function nvmeCommand(io: CommandIo): Command {
     }
     command.addCommand(parent)
   }
+  command.addCommand(discoverCommand(io))
   return command
 }
 
@@ -82,13 +87,17 @@ function example(name: string): string {
 function subcommand(io: CommandIo, { name, ...one }: NvmeCommand, spelling: string): Command {
   const command = new Command(spelling)
     .description(one.description)
-    .argument('<TARGET>', 'a file, or mem:SIZE: a controller is made over it for this one command')
+    .argument(
+      '<TARGET>',
+      'a file or mem:SIZE (a controller is made over it for this one command), or nvme+tcp://HOST[:4420]/SUBNQN',
+    )
     .option('-o, --output-format <FORMAT>', FORMATS.join(' or '), 'normal')
     .option('--json', 'the same as -o json')
     .addHelpText('before', example(name))
   for (const { flags, description, fallback } of one.options ?? []) {
     command.option(flags, description, fallback)
   }
+  addFabricOptions(command)
   if (one.losesData !== undefined) command.option('--force', 'yes, lose what is there')
   return command.action(async (target: string, raw: Raw) => {
     const given = isSet(raw, 'json') ? 'json' : (text(raw, 'outputFormat') ?? '')
@@ -99,7 +108,9 @@ function subcommand(io: CommandIo, { name, ...one }: NvmeCommand, spelling: stri
     }
     const location = parseLocation(target, 'TARGET')
     const writes = one.writes === true
-    const answer = await withController(location, { writes }, (session) => one.run(session, raw))
+    const fabric = parseFabricOptions(raw)
+    const use = (session: NvmeSession): Op<Answer> => one.run(session, raw)
+    const answer = await withController(location, { writes, fabric }, use)
     if (outputFormat === 'json') writeJson(io, answer.document)
     else print(io, answer)
   })

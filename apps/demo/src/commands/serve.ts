@@ -12,7 +12,7 @@ import { UsageError } from '../cli/failure.ts'
 import { type CommandIo, formatBytes, JSON_VERSION } from '../cli/output.ts'
 import { watchSignals } from '../cli/signals.ts'
 import { parseCount } from '../cli/values.ts'
-import { type Location, parseLocation } from '../copy/location.ts'
+import { type LocalLocation, parseLocal } from '../copy/location.ts'
 
 const BLOCK_BYTES = 512
 const DEFAULT_NQN = 'nqn.2026-11.org.iolayers:serve'
@@ -58,14 +58,14 @@ export function serveCommand(io: CommandIo): Command {
       if (!options.nqn.startsWith('nqn.')) {
         throw new UsageError(`--nqn is "${options.nqn}"; it begins with nqn.`)
       }
-      const locations = what.map((text) => parseLocation(text, 'WHAT'))
+      const locations = what.map((text) => parseLocal(text, 'WHAT'))
       await run(io, locations, { ...options, port })
     })
 }
 
 async function run(
   io: CommandIo,
-  locations: readonly Location[],
+  locations: readonly LocalLocation[],
   options: Omit<ServeOptions, 'port'> & { readonly port: number },
 ): Promise<void> {
   const { port, host, nqn, allowHost, json = false } = options
@@ -112,7 +112,7 @@ function until(): { readonly signal: Promise<void>; close(): void } {
   return { signal, close: () => watch.close() }
 }
 
-function openStore(kernel: Kernel, location: Location): NamespaceStore {
+function openStore(kernel: Kernel, location: LocalLocation): NamespaceStore {
   if (location.kind === 'file') {
     // Its words for a file that is not there are better than those of an open that fails.
     statSync(location.path)

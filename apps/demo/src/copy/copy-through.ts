@@ -4,13 +4,20 @@
 // The inside of a copy: builds the stack, moves the bytes, digests them, and takes the stack down again on every way out.
 
 import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
+import type { LinkEvent } from '@iolayers/nvme/tcp'
 import { errorText } from '../cli/failure.ts'
 import type { Progress } from '../cli/progress.ts'
 import { listBuffers } from '../dmabuf/list-dmabufs.ts'
 import type { Observer } from '../observe/observer.ts'
 import { collectCounters } from '../stack/counters.ts'
-import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
-import { attachNvme, createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
+import {
+  attachNvme,
+  attachRemote,
+  createStack,
+  destroyStack,
+  type NvmeSide,
+  type Stack,
+} from '../stack/stack.ts'
 import { BufferDigest } from './digest.ts'
 import type { SourceEnd, TargetEnd } from './ends.ts'
 import { startEvictor } from './evictor.ts'
@@ -29,6 +36,8 @@ export interface CopyParts {
   /** Shows the stack to other processes while the copy runs. */
   readonly observer: Observer | null
   readonly cancelled: () => Error | null
+  /** What becomes of a connection. */
+  readonly onLink: (event: LinkEvent) => void
 }
 
 /** Moves all of the source into the target. The target's length and name are the caller's business. */
@@ -63,16 +72,9 @@ function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
 
 function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   const { source, target, options } = parts
-  const from = yield* attachNvme(stack, {
-    name: 'nvme0',
-    store: yield* openSourceStore(stack, source),
-    queueDepth: options.queueDepth,
-  })
-  const to = yield* attachNvme(stack, {
-    name: 'nvme1',
-    store: openTargetStore(stack, target),
-    queueDepth: options.queueDepth,
-  })
+  const from = yield* attachSource(parts, stack)
+  const to = yield* attachTarget(parts, stack)
+  checkSizes(parts, from, to)
   stack.ring.registerFiles([from.file, to.file])
   const slots = yield* createRegisteredSlots(stack, options)
   try {
@@ -86,6 +88,7 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
           })
     try {
       const proof = yield* moveAndProve(parts, stack, slots, {
+        blockBytes: logicalBlockBytes(from, to),
         from: transferEnd(from, 0, source.name, () => explainRead(source, from.store)),
         to: transferEnd(to, 1, target.name, (where) => explainWrite(target, to.store, where)),
       })
@@ -99,10 +102,56 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   }
 }
 
+function* attachSource(parts: CopyParts, stack: Stack): Op<NvmeSide> {
+  const { source, options } = parts
+  const { queueDepth, fabric } = options
+  const name = 'nvme0'
+  if (source.kind === 'remote') {
+    const { address } = source
+    return yield* attachRemote(stack, { name, address, fabric, queueDepth, onEvent: parts.onLink })
+  }
+  const store = yield* openSourceStore(stack, source)
+  return yield* attachNvme(stack, { name, store, queueDepth })
+}
+
+function* attachTarget(parts: CopyParts, stack: Stack): Op<NvmeSide> {
+  const { target, options } = parts
+  const { queueDepth, fabric } = options
+  const { address } = target
+  const name = 'nvme1'
+  if (address !== null) {
+    return yield* attachRemote(stack, { name, address, fabric, queueDepth, onEvent: parts.onLink })
+  }
+  return yield* attachNvme(stack, { name, store: openTargetStore(stack, target), queueDepth })
+}
+
+/** What was looked at before may be another now; and blocks may be larger than an I/O was to be. */
+function checkSizes({ source, target, options }: CopyParts, from: NvmeSide, to: NvmeSide): void {
+  const { sizeBytes } = source
+  if (from.disk.capacitySectors * SECTOR_BYTES < sizeBytes) {
+    throw new KernelError('EIO', `SRC ${source.name} shrank before it was read`)
+  }
+  if (to.disk.capacitySectors * SECTOR_BYTES < sizeBytes) {
+    throw new KernelError('ENOSPC', `DST ${target.name} shrank before it was written`)
+  }
+  const blockBytes = logicalBlockBytes(from, to)
+  if (options.blockSizeBytes < blockBytes) {
+    throw new KernelError('EINVAL', '--block-size', {
+      value: options.blockSizeBytes,
+      accepted: `at least ${blockBytes}, a logical block`,
+    })
+  }
+}
+
+function logicalBlockBytes(...sides: readonly NvmeSide[]): number {
+  return Math.max(...sides.map(({ disk }) => disk.limits.logicalBlockSizeBytes))
+}
+
 /** Bytes of one read of the iterator that lists the copy's buffers. */
 const LIST_READ_BYTES = 4096
 
 interface Ends {
+  readonly blockBytes: number
   readonly from: TransferEnd
   readonly to: TransferEnd
 }
@@ -111,13 +160,13 @@ function* moveAndProve(
   parts: CopyParts,
   stack: Stack,
   slots: RegisteredSlots,
-  { from, to }: Ends,
+  { from, to, blockBytes }: Ends,
 ): Op<Proof> {
   const { source, options, progress } = parts
   const common = {
     sizeBytes: source.sizeBytes,
     blockSizeBytes: options.blockSizeBytes,
-    logicalBlockBytes: LOGICAL_BLOCK_BYTES,
+    logicalBlockBytes: blockBytes,
     resubmitMax: options.resubmitMax,
     cancelled: parts.cancelled,
     onProgress: (doneBytes: number) => progress.update(doneBytes),
@@ -130,7 +179,7 @@ function* moveAndProve(
     to,
     ...digestInto(sourceDigest, slots),
   })
-  yield* flush(stack, to)
+  if (options.flush) yield* flush(stack, to)
   progress.stop()
   const sourceSum = sourceDigest?.finish() ?? null
   if (options.verify !== 'full')

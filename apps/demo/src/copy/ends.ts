@@ -5,11 +5,12 @@
 
 import { statSync } from 'node:fs'
 import { KernelError } from '@iolayers/kernel'
+import type { RemoteAddress } from '../remote/address.ts'
 import {
   inspectSource,
   inspectTarget,
   isSameFile,
-  type Location,
+  type LocalLocation,
   type SourceFile,
   type TargetFile,
 } from './location.ts'
@@ -24,10 +25,21 @@ export type SourceEnd =
       readonly file: SourceFile
     }
   | { readonly kind: 'memory'; readonly name: string; readonly sizeBytes: number }
+  | RemoteEnd
+
+/** A namespace over NVMe/TCP, as it was when it was looked at. */
+export interface RemoteEnd {
+  readonly kind: 'remote'
+  readonly name: string
+  readonly sizeBytes: number
+  readonly address: RemoteAddress
+}
 
 /** What is written. */
 export interface TargetEnd {
-  readonly kind: 'file' | 'memory'
+  readonly kind: 'file' | 'memory' | 'remote'
+  /** Of a remote one; null otherwise. */
+  readonly address: RemoteAddress | null
   /** What messages call it. */
   readonly name: string
   /** What it has to hold: the source for a file, what was asked for in memory. */
@@ -41,7 +53,7 @@ export interface TargetEnd {
 }
 
 /** Looks at the source and opens nothing. Errors: those of `inspectSource`. */
-export function openSource(location: Location): SourceEnd {
+export function openSource(location: LocalLocation): SourceEnd {
   if (location.kind === 'memory') {
     return { kind: 'memory', name: `mem:${location.sizeBytes}`, sizeBytes: location.sizeBytes }
   }
@@ -51,7 +63,7 @@ export function openSource(location: Location): SourceEnd {
 
 /** Why a source that is a file cannot be what was copied any more; null while it is as long as it was. */
 export function findShrunk(source: SourceEnd): KernelError | null {
-  if (source.kind === 'memory') return null
+  if (source.kind !== 'file') return null
   const nowBytes = statSync(source.file.path, { throwIfNoEntry: false })?.size
   if (nowBytes === undefined || nowBytes >= source.sizeBytes) return null
   return new KernelError(
@@ -61,7 +73,7 @@ export function findShrunk(source: SourceEnd): KernelError | null {
 }
 
 /** Takes the place of the target, if that may be. Errors: those of `inspectTarget`, EBUSY, ENOSPC for memory that is too small. */
-export function openTarget(location: Location, source: SourceEnd): TargetEnd {
+export function openTarget(location: LocalLocation, source: SourceEnd): TargetEnd {
   if (location.kind === 'memory') return memoryTarget(location.sizeBytes, source)
   const sourceFile = source.kind === 'file' ? source.file : undefined
   const target = inspectTarget(location.path, sourceFile)
@@ -69,6 +81,7 @@ export function openTarget(location: Location, source: SourceEnd): TargetEnd {
   const partial = createPartialFile(target, modeOf(target, sourceFile))
   return {
     kind: 'file',
+    address: null,
     name: location.path,
     sizeBytes: source.sizeBytes,
     partialPath: partial.path,
@@ -107,10 +120,16 @@ function memoryTarget(sizeBytes: number, source: SourceEnd): TargetEnd {
   }
   return {
     kind: 'memory',
+    address: null,
     name,
     sizeBytes,
-    partialPath: null,
-    commit: () => undefined,
-    discard: () => undefined,
+    ...IN_PLACE,
   }
 }
+
+/** Nothing is begun beside it, and nothing taken back. */
+export const IN_PLACE = {
+  partialPath: null,
+  commit: (): void => undefined,
+  discard: (): void => undefined,
+} as const

@@ -14,14 +14,23 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { KernelError } from '@iolayers/kernel'
 import { isSystemError, UsageError } from '../cli/failure.ts'
 import { parseSize } from '../cli/values.ts'
+import { isRemote, parseRemote, type RemoteAddress } from '../remote/address.ts'
 
-/** Where a copy reads from or writes to: a file, or a namespace in memory. */
-export type Location =
+/** Where a copy reads from or writes to: a file, a namespace in memory, or one over NVMe/TCP. */
+export type Location = LocalLocation | RemoteAddress
+
+export type LocalLocation =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'memory'; readonly sizeBytes: number }
 
-/** `mem:64M` is memory; anything else is a path. `./mem:64M` names a file that is called so. */
+/** `mem:64M` is memory, `nvme+tcp://…` a namespace of a target; anything else is a path. `./mem:64M` names a file that is called so. */
 export function parseLocation(text: string, name: string): Location {
+  return isRemote(text) ? parseRemote(text, name) : parseLocal(text, name)
+}
+
+/** The same without targets. */
+export function parseLocal(text: string, name: string): LocalLocation {
+  if (isRemote(text)) throw new UsageError(`${name} is "${text}"; it takes a path or mem:SIZE`)
   if (text === '') throw new UsageError(`${name} is empty; it takes a path or mem:SIZE`)
   if (!text.startsWith('mem:')) return { kind: 'file', path: text }
   const sizeBytes = parseSize(text.slice('mem:'.length), `the size in ${name} (${text})`)

@@ -5,15 +5,18 @@
 // out. The moving itself is transfer.ts; the stack that it moves through is built in ../stack.
 
 import type { InvalidationPolicyName } from '@iolayers/blk-mq-token'
-import { printFailure } from '../cli/failure.ts'
+import type { LinkEvent } from '@iolayers/nvme/tcp'
+import { IncompleteError, printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { createProgress } from '../cli/progress.ts'
 import { watchSignals } from '../cli/signals.ts'
 import { createObserver, type Observer } from '../observe/observer.ts'
+import type { FabricOptions } from '../remote/fabric-options.ts'
 import type { IommuMode } from '../stack/stack.ts'
 import { copyThrough } from './copy-through.ts'
 import { openSource, openTarget, type TargetEnd } from './ends.ts'
 import type { Location } from './location.ts'
+import { remoteSource, remoteTarget } from './remote-ends.ts'
 import type { CopyResult } from './report.ts'
 
 /** A copy as the command line asks for it; every value is within its bounds. */
@@ -33,13 +36,20 @@ export interface CopyOptions {
   readonly verify: 'full' | 'source' | 'none'
   /** The path of a Unix socket at which the iterators of the stack can be read meanwhile. */
   readonly observe: string | null
+  /** The target is flushed at the end. */
+  readonly flush: boolean
+  /** How ends over NVMe/TCP are connected to. */
+  readonly fabric: FabricOptions
   readonly json: boolean
   readonly quiet: boolean
 }
 
 /** Errors: KernelError and the file system's own, for what went wrong; SignalledError after SIGINT or SIGTERM. */
 export async function runCopy(options: CopyOptions, io: CommandIo): Promise<CopyResult> {
-  const source = openSource(options.source)
+  const source =
+    options.source.kind === 'remote'
+      ? await remoteSource(options.source, options.fabric)
+      : openSource(options.source)
   const progress = createProgress(io, options)
   let target: TargetEnd | undefined
   let observer: Observer | undefined
@@ -52,12 +62,16 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     onSecond: ({ message, exitCode }) => {
       target?.discard()
       observer?.close()
-      printFailure(io, options.json, { code: 'EINTR', message, exitCode })
+      const incomplete = target?.kind === 'remote'
+      printFailure(io, options.json, { code: 'EINTR', message, exitCode, incomplete })
     },
   })
   try {
     if (options.observe !== null) observer = await createObserver(options.observe)
-    target = openTarget(options.target, source)
+    target =
+      options.target.kind === 'remote'
+        ? await remoteTarget(options.target, source, options.fabric)
+        : openTarget(options.target, source)
     const result = await copyThrough({
       source,
       target,
@@ -65,15 +79,25 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
       progress,
       observer: observer ?? null,
       cancelled: signals.pending,
+      onLink: (event) => tellLink(io, options, event),
     })
     const late = signals.pending()
     if (late !== null) throw late
     target.commit()
     return result
+  } catch (error) {
+    throw target?.kind === 'remote' ? new IncompleteError(target.name, error) : error
   } finally {
     progress.stop()
     target?.discard()
     observer?.close()
     signals.close()
   }
+}
+
+/** A lost connection is no failure, as long as it may come back. */
+function tellLink(io: CommandIo, { quiet }: CopyOptions, event: LinkEvent): void {
+  if (quiet) return
+  if (event.kind === 'lost') io.stderr.write(`iolayers: ${event.error.message}; connecting again\n`)
+  else if (event.kind === 'reconnected') io.stderr.write('iolayers: connected again\n')
 }

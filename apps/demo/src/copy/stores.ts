@@ -9,7 +9,7 @@ import { createFileStore } from '@iolayers/nvme/file'
 import { errorText } from '../cli/failure.ts'
 import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
 import type { Stack } from '../stack/stack.ts'
-import { findShrunk, type SourceEnd, type TargetEnd } from './ends.ts'
+import { findShrunk, type RemoteEnd, type SourceEnd, type TargetEnd } from './ends.ts'
 import { fillPattern } from './pattern.ts'
 
 /** A namespace has at least one block, also for an empty source. */
@@ -52,7 +52,10 @@ function slackFor(neededBytes: number): number {
 }
 
 /** The source as the medium of a namespace; memory is filled with the known pattern. The stack takes it over. */
-export function* openSourceStore(stack: Stack, source: SourceEnd): Op<NamespaceStore> {
+export function* openSourceStore(
+  stack: Stack,
+  source: Exclude<SourceEnd, RemoteEnd>,
+): Op<NamespaceStore> {
   const { kernel, memory } = stack
   const sizeBytes = roundUp(source.sizeBytes)
   if (source.kind === 'memory') {
@@ -78,17 +81,17 @@ export function openTargetStore(stack: Stack, target: TargetEnd): NamespaceStore
 }
 
 /** Why reading failed: the file is shorter than it was, or whatever the store met. */
-export function explainRead(source: SourceEnd, store: NamespaceStore): KernelError | null {
-  return findShrunk(source) ?? store.lastError ?? null
+export function explainRead(source: SourceEnd, store: NamespaceStore | null): KernelError | null {
+  return findShrunk(source) ?? store?.lastError ?? null
 }
 
 /** Why writing failed, with the size that was to be written: the disk may be too small for it. */
 export function explainWrite(
   target: TargetEnd,
-  store: NamespaceStore,
+  store: NamespaceStore | null,
   where: string,
 ): KernelError | null {
-  const cause = store.lastError ?? null
+  const cause = store?.lastError ?? null
   if (cause === null) return null
   const { code } = cause
   return new KernelError(code, `${where} of ${target.sizeBytes} bytes: ${errorText(code)}`, {

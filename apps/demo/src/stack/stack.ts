@@ -37,13 +37,13 @@ import {
   OpenFlags,
   type Scheduler,
 } from '@iolayers/kernel'
-import {
-  createNvmeController,
-  type NamespaceStore,
-  type NvmeController,
-} from '@iolayers/nvme/controller'
+import { createNvmeController, type NamespaceStore } from '@iolayers/nvme/controller'
 import { createNvmeHost, type NvmeHost } from '@iolayers/nvme/host'
+import { connectOp, type LinkEvent } from '@iolayers/nvme/tcp'
 import { type IterTargets, registerIterTargets } from '../iter/iter-targets.ts'
+import type { RemoteAddress } from '../remote/address.ts'
+import type { FabricOptions } from '../remote/fabric-options.ts'
+import { findNamespace } from '../remote/find-namespace.ts'
 import { LOGICAL_BLOCK_BYTES, MDTS_BYTES, RING_ENTRIES, SEGMENTS_MAX } from './limits.ts'
 
 /** How the devices of a stack reach memory. `strict` flushes the IOTLB at each unmap, `lazy` in batches, `passthrough` translates nothing. */
@@ -67,7 +67,7 @@ export interface StackInit {
   readonly pageDescriptors?: number
 }
 
-/** The layers, wired. Namespaces are added with `attachNvme`. */
+/** The layers, wired. Namespaces are added with `attachNvme` and `attachRemote`. */
 export interface Stack {
   readonly kernel: Kernel
   readonly memory: PhysicalMemory
@@ -85,15 +85,17 @@ export interface Stack {
   readonly init: StackInit
 }
 
-/** One controller with one namespace, the driver on it, its disk, and the disk's file. */
+/** The driver of one controller, the disk of one of its namespaces, and the disk's file. */
 export interface NvmeSide {
   readonly name: string
   readonly device: Device
-  readonly controller: NvmeController
   readonly host: NvmeHost
-  readonly store: NamespaceStore
+  /** Null for one that is somewhere else. */
+  readonly store: NamespaceStore | null
   readonly disk: Disk
   readonly file: File
+  /** Takes down what is below the file. */
+  end(): Op<void>
 }
 
 const QUEUE_MEMORY_BYTES = 32 * 1024 * 1024
@@ -176,21 +178,75 @@ export function* attachNvme(stack: Stack, init: NvmeSideInit): Op<NvmeSide> {
   yield* host.probe()
   const [disk] = host.disks
   if (disk === undefined) throw new KernelError('ENODEV', `${init.name} has no namespace`)
-  const file = createBlockDeviceFile(
-    { kernel, disk },
-    { flags: OpenFlags.O_RDWR | OpenFlags.O_DIRECT },
-  )
+  const { name, store } = init
   const side: NvmeSide = {
-    name: init.name,
+    name,
     device,
-    controller,
     host,
-    store: init.store,
+    store,
     disk,
-    file,
+    file: openDirect(kernel, disk),
+    *end() {
+      yield* host.shutdown()
+      controller.destroy()
+      device.destroy()
+      yield* store.close()
+    },
   }
   stack.sides.push(side)
   return side
+}
+
+/** A namespace over NVMe/TCP, and how it is driven. */
+export interface RemoteSideInit {
+  readonly name: string
+  readonly address: RemoteAddress
+  readonly fabric: FabricOptions
+  readonly queueDepth: number
+  readonly onEvent: (event: LinkEvent) => void
+}
+
+const REMOTE_DEPTH_MAX = 1023
+
+/** Connects to a controller, and opens the disk of the one namespace for direct I/O. Throws as `connect` and `findNamespace`. */
+export function* attachRemote(stack: Stack, init: RemoteSideInit): Op<NvmeSide> {
+  const { kernel, memory, iommu, tokens } = stack
+  const { name, address, fabric, onEvent } = init
+  const device = createDevice(
+    { kernel, memory, iommu },
+    { name, iommuMode: stack.init.iommu, coherent: stack.init.coherent ?? true },
+  )
+  const { host, port, subsystemNqn } = address
+  const tcp = yield* connectOp(
+    { kernel, device, tokens },
+    {
+      ...fabric,
+      host,
+      port,
+      subsystemNqn,
+      onEvent,
+      instance: stack.sides.length,
+      queueDepth: Math.min(REMOTE_DEPTH_MAX, Math.max(2, init.queueDepth)),
+    },
+  )
+  const end = function* (): Op<void> {
+    yield* tcp.shutdown()
+    device.destroy()
+  }
+  try {
+    const disk = yield* findNamespace(tcp.host, address)
+    const file = openDirect(kernel, disk)
+    const side: NvmeSide = { name, device, host: tcp.host, store: null, disk, file, end }
+    stack.sides.push(side)
+    return side
+  } catch (error) {
+    yield* end()
+    throw error
+  }
+}
+
+function openDirect(kernel: Kernel, disk: Disk): File {
+  return createBlockDeviceFile({ kernel, disk }, { flags: OpenFlags.O_RDWR | OpenFlags.O_DIRECT })
 }
 
 /** Takes everything down, in the opposite order; the counters stay readable. The ring has to be idle. */
@@ -198,9 +254,6 @@ export function* destroyStack(stack: Stack): Op<void> {
   yield* stack.ring.close()
   for (const side of stack.sides.toReversed()) {
     side.file.put()
-    yield* side.host.shutdown()
-    side.controller.destroy()
-    side.device.destroy()
-    yield* side.store.close()
+    yield* side.end()
   }
 }

@@ -55,6 +55,7 @@ export class CommandData {
     if (own.block === null) return BlkStatus.OK
     if (this.#sglOnly) {
       setCommandSgl(iod, own.block.dmaAddr, own.lengthBytes, SglType.DATA_BLOCK)
+      iod.payload = IodPayload.DESCRIPTORS
       return BlkStatus.OK
     }
     // Not a mapping of the request: it is undone by nobody.

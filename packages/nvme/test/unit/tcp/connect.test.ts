@@ -7,7 +7,8 @@ import { createDevice, createPhysicalMemory, PAGE_SIZE } from '@iolayers/dma-map
 import { Completion, createEventLoopScheduler, createKernel, type Op } from '@iolayers/kernel'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../../src/controller/index.ts'
-import { CtrlState } from '../../../src/host/index.ts'
+import { CtrlState, type IoCommand } from '../../../src/host/index.ts'
+import { NvmOpcode, STATUS_CODE_MASK, Status } from '../../../src/spec/index.ts'
 import {
   type ConnectOptions,
   connect,
@@ -216,6 +217,30 @@ describe('connect', () => {
     ])
     await target.close()
     expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('carries commands of the caller as they are', async () => {
+    const { listen, attach, scheduler } = world()
+    const target = await listen()
+    const drive = await attach(target.port, { dataDigest: true })
+    const dataOut = pattern(4096, 3)
+    const dataIn = new Uint8Array(4096)
+    const write = { opcode: NvmOpcode.WRITE, cdw12: 7, dataOut }
+    const read = { opcode: NvmOpcode.READ, cdw12: 7, dataIn }
+    const compare = { opcode: NvmOpcode.COMPARE, cdw12: 7, dataOut: pattern(4096, 4) }
+    const run = (command: IoCommand) => scheduler.run('passthru', drive.host.ioPassthru(1, command))
+    expect((await run(write)).status).toBe(0)
+    expect((await run(read)).status).toBe(0)
+    expectSameBytes(dataIn, dataOut)
+    expect((await run(compare)).status & STATUS_CODE_MASK).toBe(Status.COMPARE_FAILURE)
+    const discard = {
+      opcode: NvmOpcode.DATASET_MANAGEMENT,
+      cdw11: 4,
+      dataOut: new Uint8Array(16).fill(8, 4, 5),
+    }
+    expect((await run(discard)).status).toBe(0)
+    expect((await run(read)).status).toBe(0)
+    expectSameBytes(dataIn, new Uint8Array(4096))
   })
 
   it('hears of namespaces that come and go', async () => {
