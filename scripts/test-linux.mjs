@@ -16,13 +16,15 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { build } from './lib/build.mjs'
 import { root } from './lib/workspace.mjs'
+import { checkOurHost, GUEST_NQN } from './linux/our-host.mjs'
 
 const SKIPPED = 77
-const GUEST_TIMEOUT_MS = 240_000
+const GUEST_TIMEOUT_MS = 900_000
 const NQN = 'nqn.2026-11.org.iolayers:linux'
 /** Commands, and the packages that have them. */
 const COMMANDS = {
@@ -36,12 +38,14 @@ const COMMANDS = {
   e2fsck: 'e2fsprogs',
 }
 const APPLETS =
-  'sh mount umount insmod ifconfig dd cat echo sleep poweroff dmesg mkdir grep cmp cp sync head'
+  'sh mount umount insmod ifconfig dd cat echo sleep poweroff dmesg mkdir grep cmp cp sync head ln'
 const MODULES = [
   'e1000',
   'crc32c_generic',
   'libcrc32c',
   'nvme-tcp',
+  'nvmet-tcp',
+  'brd',
   'crc16',
   'mbcache',
   'jbd2',
@@ -140,6 +144,7 @@ function packGuest(dir, { kernel, version }, port) {
   writeFileSync(join(guest, 'mods/order'), `${order.join('\n')}\n`)
   writeFileSync(join(guest, 'target/port'), `${port}\n`)
   writeFileSync(join(guest, 'target/nqn'), `${NQN}\n`)
+  writeFileSync(join(guest, 'target/guest-nqn'), `${GUEST_NQN}\n`)
   const host = '6d1b2d9e-7a55-4a0d-9c43-0f6f2f3b5a11'
   writeFileSync(join(guest, 'etc/nvme/hostid'), `${host}\n`)
   writeFileSync(join(guest, 'etc/nvme/hostnqn'), `nqn.2014-08.org.nvmexpress:uuid:${host}\n`)
@@ -173,22 +178,35 @@ function startTarget() {
   return { child, ended, listening }
 }
 
-/** What the guest says on its console. */
-function runGuest(kernel, version, archive) {
+/** A port of this machine that is free now. */
+async function freePort() {
+  const server = createServer()
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** What the guest says on its console. It is asked for its end when `served`, called once its own target is there, has returned. */
+async function runGuest(kernel, version, archive, served) {
+  const port = await freePort()
   const args = [
     '-m',
-    '512',
+    '1024',
     '-nographic',
     '-no-reboot',
     '-kernel',
     join(kernel, `boot/vmlinuz-${version}`),
   ]
   args.push('-initrd', archive, '-append', 'console=ttyS0 quiet panic=-1')
-  args.push('-netdev', 'user,id=net', '-device', 'e1000,netdev=net')
-  const child = spawn(where('qemu-system-x86_64'), args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const forward = `hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:4420`
+  args.push('-netdev', `user,id=net,${forward}`, '-device', 'e1000,netdev=net')
+  const child = spawn(where('qemu-system-x86_64'), args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.on('error', () => {})
   const timer = setTimeout(() => child.kill('SIGKILL'), GUEST_TIMEOUT_MS)
   let text = ''
   let shown = 0
+  let isServed = false
   child.stdout.setEncoding('utf8').on('data', (part) => {
     text += part
     // Whole lines, as they come.
@@ -197,6 +215,9 @@ function runGuest(kernel, version, archive) {
       process.stdout.write(`${line}\n`)
     }
     shown = end
+    if (isServed || !/^@@ serving/m.test(text)) return
+    isServed = true
+    void served(port).finally(() => child.stdin.write('end\n'))
   })
   return new Promise((resolve) => {
     child.on('close', () => {
@@ -215,9 +236,10 @@ function unexpectedLines(log) {
     .filter((line) => !allowed.some(({ pattern }) => new RegExp(pattern).test(line)))
 }
 
-function judge(text) {
-  const passed = [...text.matchAll(/^@@ pass /gm)].length
+function judge(text, ours) {
+  const passed = [...text.matchAll(/^@@ pass /gm)].length + ours.passed
   const failures = [...text.matchAll(/^@@ fail (.*?)\r?$/gm)].map(([, name]) => name)
+  failures.push(...ours.failures)
   if (!/^@@ end/m.test(text)) failures.push('the guest did not come to its end')
   const log = text.slice(text.indexOf('@@ log'))
   failures.push(...unexpectedLines(log).map((line) => `the kernel log: ${line}`))
@@ -236,8 +258,16 @@ const target = startTarget()
 process.on('exit', () => target.child.kill('SIGKILL'))
 const { port } = await target.listening
 const { kernel, version } = unpackKernel(dir)
-const text = await runGuest(kernel, version, packGuest(dir, { kernel, version }, port))
+const archive = packGuest(dir, { kernel, version }, port)
+const ours = { passed: 0, failures: [] }
+const text = await runGuest(kernel, version, archive, (guestPort) =>
+  checkOurHost(guestPort, dir, (isGood, name, why) => {
+    process.stdout.write(`${isGood ? 'pass' : 'fail'} ${name}${why === '' ? '' : `: ${why}`}\n`)
+    if (isGood) ours.passed++
+    else ours.failures.push(name)
+  }),
+)
 target.child.kill('SIGINT')
 if ((await target.ended) !== 0) process.stdout.write('failed: the target did not end well\n')
 if (process.env.GUEST_LOG !== undefined) writeFileSync(process.env.GUEST_LOG, text)
-process.exit(judge(text) ? 0 : 1)
+process.exit(judge(text, ours) ? 0 : 1)

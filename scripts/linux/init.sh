@@ -6,7 +6,12 @@
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-while read -r module; do insmod "/mods/$module"; done < /mods/order
+while read -r module; do
+  case $module in
+    brd.ko*) insmod "/mods/$module" rd_nr=1 rd_size=262144 ;;
+    *) insmod "/mods/$module" ;;
+  esac
+done < /mods/order
 ifconfig lo up
 ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 port=$(cat /target/port)
@@ -80,6 +85,25 @@ for digests in "" "--hdr-digest --data-digest"; do
   check "data after the reset$tag" same 65536
   check "disconnect$tag" sh -c "nvme disconnect -n $nqn | grep -q 'disconnected 1'"
 done
+# The other way round: a target of the kernel's own, for as long as somebody outside needs it.
+serves() {
+  mount -t configfs none /sys/kernel/config || return 1
+  subsystem=/sys/kernel/config/nvmet/subsystems/$(cat /target/guest-nqn)
+  listener=/sys/kernel/config/nvmet/ports/1
+  mkdir "$subsystem" "$subsystem/namespaces/1" "$listener" || return 1
+  echo 1 > "$subsystem/attr_allow_any_host"
+  echo -n /dev/ram0 > "$subsystem/namespaces/1/device_path" || return 1
+  echo 1 > "$subsystem/namespaces/1/enable" || return 1
+  echo tcp > $listener/addr_trtype
+  echo ipv4 > $listener/addr_adrfam
+  echo 10.0.2.15 > $listener/addr_traddr
+  echo 4420 > $listener/addr_trsvcid
+  ln -s "$subsystem" $listener/subsystems/
+}
+check "a target of the kernel's own" serves
+echo "@@ serving"
+read -r _ < /dev/console
+
 # With levels, for what is at warning or above.
 echo "@@ log"
 dmesg -r
