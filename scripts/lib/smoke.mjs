@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { closure } from './pack.mjs'
@@ -9,6 +9,9 @@ import { run } from './run.mjs'
 import { root } from './workspace.mjs'
 
 const examplePattern = /<!-- example: expect "([^"]*)" -->\s*```ts\n([\s\S]*?)```/g
+
+/** A test file, as a user of vitest would write it. */
+const testPattern = /<!-- example: test -->\s*```ts\n([\s\S]*?)```/g
 
 /** Installs the package alone in an empty project and runs what its README promises. Gives the problems found. */
 export async function smokeTest(pkg, packed, parent) {
@@ -25,6 +28,13 @@ export async function smokeTest(pkg, packed, parent) {
     const file = join(dir, `example-${i}.ts`)
     writeFileSync(file, code)
     problems.push(...typeProblems(file), ...(await runExample(file, code, expected, dir)))
+  }
+  for (const [i, [, code]] of [...readme.matchAll(testPattern)].entries()) {
+    const file = join(dir, `example-${i}.test.ts`)
+    writeFileSync(file, code)
+    const vitest = join(dir, 'node_modules/vitest')
+    if (!existsSync(vitest)) symlinkSync(join(root, 'node_modules/vitest'), vitest)
+    problems.push(...typeProblems(file), ...(await runTest(file, dir)))
   }
   for (const bin of bins) problems.push(...(await runBin(bin, pkg.manifest.version, dir)))
   return problems.map((problem) => `${pkg.name}: ${problem}`)
@@ -105,6 +115,13 @@ async function runExample(file, code, expected, dir) {
   if (result.code === 0 && result.stdout.includes(expected)) return []
   const said = `${result.stdout}${result.stderr}`
   return [`the example should print "${expected}" and exit 0; exit ${result.code}:\n${said}`]
+}
+
+async function runTest(file, dir) {
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  const result = await run(process.execPath, [vitest, 'run', '--root', dir, file], { cwd: dir })
+  if (result.code === 0 && /(?<!\d)1 passed/.test(result.stdout)) return []
+  return [`the test in README.md should pass:\n${result.stdout}${result.stderr}`]
 }
 
 async function runBin(bin, version, dir) {

@@ -47,6 +47,8 @@ export interface TcpTarget {
   addNamespace(nqn: string, namespace: TargetNamespace): void
   removeNamespace(nqn: string, nsid: number): void
   replaceNamespace(nqn: string, namespace: TargetNamespace): void
+  /** Cuts all connections, as a network that fails does; it goes on listening. For tests of those who connect. */
+  cut(): void
   /** Closes all connections and listens no more. Idempotent. The stores stay open: they are the caller's. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -89,6 +91,9 @@ export async function serve(
     addNamespace: (nqn, namespace) => target.addNamespace(nqn, namespace),
     removeNamespace: (nqn, nsid) => target.removeNamespace(nqn, nsid),
     replaceNamespace: (nqn, namespace) => target.replaceNamespace(nqn, namespace),
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
     close,
     [Symbol.asyncDispose]: close,
   }
