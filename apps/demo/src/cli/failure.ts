@@ -30,6 +30,15 @@ export class RefusedError extends Error {
   override readonly name = 'RefusedError'
 }
 
+/** What went wrong in a command for which exit 1 is an answer. Exit 2, as with cmp and grep. */
+export class TroubleError extends Error {
+  override readonly name = 'TroubleError'
+
+  constructor(cause: unknown) {
+    super('trouble', { cause })
+  }
+}
+
 /** Something was written in place, and not all of it: what is there is neither the old nor the new. */
 export class IncompleteError extends Error {
   override readonly name = 'IncompleteError'
@@ -67,6 +76,10 @@ export function describeFailure(error: unknown): Failure | undefined {
   if (error instanceof UsageError) {
     return { code: 'EUSAGE', message: error.message, exitCode: ExitCode.USAGE }
   }
+  if (error instanceof TroubleError) {
+    const why = describeFailure(error.cause)
+    return why && { ...why, exitCode: why.exitCode === 1 ? ExitCode.USAGE : why.exitCode }
+  }
   if (error instanceof IncompleteError) {
     const why = describeFailure(error.cause)
     if (why === undefined) return undefined
@@ -95,6 +108,7 @@ export function describeFailure(error: unknown): Failure | undefined {
 export function printFailure(io: CommandIo, json: boolean, failure: Failure): void {
   const { code, message, incomplete } = failure
   if (json) writeJson(io, { error: { code, message }, ...(incomplete && { complete: false }) })
+  if (message === '') return
   io.stderr.write(`iolayers: ${message}\n`)
 }
 

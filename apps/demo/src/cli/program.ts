@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { Command } from 'commander'
+import { compareCommand } from '../commands/compare.ts'
 import { copyCommand } from '../commands/copy.ts'
 import { dmabufCommand } from '../commands/dmabuf.ts'
 import { iterCommand } from '../commands/iter.ts'
@@ -25,6 +26,7 @@ export function createProgram(io: CommandIo): Command {
       [
         'Example:',
         '  iolayers copy disk.img mem:1G',
+        '  iolayers compare disk.img copy.img',
         '  iolayers trace --op read --size 64K',
         '  iolayers nvme id-ctrl disk.img',
         '  iolayers serve disk.img',
@@ -34,6 +36,7 @@ export function createProgram(io: CommandIo): Command {
     )
   for (const make of [
     copyCommand,
+    compareCommand,
     dmabufCommand,
     iterCommand,
     nvmeCommand,

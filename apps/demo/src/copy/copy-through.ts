@@ -10,21 +10,15 @@ import type { Progress } from '../cli/progress.ts'
 import { listBuffers } from '../dmabuf/list-dmabufs.ts'
 import type { Observer } from '../observe/observer.ts'
 import { collectCounters } from '../stack/counters.ts'
-import {
-  attachNvme,
-  attachRemote,
-  createStack,
-  destroyStack,
-  type NvmeSide,
-  type Stack,
-} from '../stack/stack.ts'
+import { createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
+import { attachSource, attachTarget } from './attach-ends.ts'
 import { BufferDigest } from './digest.ts'
 import type { SourceEnd, TargetEnd } from './ends.ts'
 import { startEvictor } from './evictor.ts'
 import { createRegisteredSlots, type RegisteredSlots, slotBytes } from './registered-slots.ts'
 import type { CopyResult } from './report.ts'
 import type { CopyOptions } from './run-copy.ts'
-import { explainRead, explainWrite, memoryFor, openSourceStore, openTargetStore } from './stores.ts'
+import { explainRead, explainWrite, memoryFor } from './stores.ts'
 import { type TransferEnd, transfer } from './transfer.ts'
 
 /** What a copy works with; all of it stays the caller's. */
@@ -50,7 +44,7 @@ function stackInit({ source, target, options }: CopyParts): Parameters<typeof cr
   const { iommu, coherent } = options
   // Twice the buffers when they move: the new pages are taken before the old ones are given back.
   const bufferBytes = slotBytes(options) * (options.evictEvery === null ? 1 : 2)
-  return { ramBytes: memoryFor({ source, target, bufferBytes, coherent }), iommu, coherent }
+  return { ramBytes: memoryFor({ ends: [source, target], bufferBytes, coherent }), iommu, coherent }
 }
 
 /** What the moving itself tells. */
@@ -72,8 +66,10 @@ function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
 
 function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
   const { source, target, options } = parts
-  const from = yield* attachSource(parts, stack)
-  const to = yield* attachTarget(parts, stack)
+  const { queueDepth, fabric } = options
+  const way = { queueDepth, fabric, onLink: parts.onLink }
+  const from = yield* attachSource(stack, source, { name: 'nvme0', ...way })
+  const to = yield* attachTarget(stack, target, { name: 'nvme1', ...way })
   checkSizes(parts, from, to)
   stack.ring.registerFiles([from.file, to.file])
   const slots = yield* createRegisteredSlots(stack, options)
@@ -100,29 +96,6 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
     if (parts.observer !== null) yield* parts.observer.detach()
     yield* slots.release()
   }
-}
-
-function* attachSource(parts: CopyParts, stack: Stack): Op<NvmeSide> {
-  const { source, options } = parts
-  const { queueDepth, fabric } = options
-  const name = 'nvme0'
-  if (source.kind === 'remote') {
-    const { address } = source
-    return yield* attachRemote(stack, { name, address, fabric, queueDepth, onEvent: parts.onLink })
-  }
-  const store = yield* openSourceStore(stack, source)
-  return yield* attachNvme(stack, { name, store, queueDepth })
-}
-
-function* attachTarget(parts: CopyParts, stack: Stack): Op<NvmeSide> {
-  const { target, options } = parts
-  const { queueDepth, fabric } = options
-  const { address } = target
-  const name = 'nvme1'
-  if (address !== null) {
-    return yield* attachRemote(stack, { name, address, fabric, queueDepth, onEvent: parts.onLink })
-  }
-  return yield* attachNvme(stack, { name, store: openTargetStore(stack, target), queueDepth })
 }
 
 /** What was looked at before may be another now; and blocks may be larger than an I/O was to be. */
@@ -236,7 +209,8 @@ function* flush(stack: Stack, end: TransferEnd): Op<void> {
   throw end.explain(where) ?? new KernelError(code, `${where}: ${errorText(code)}`)
 }
 
-function transferEnd(
+/** A side as a transfer sees it. */
+export function transferEnd(
   side: NvmeSide,
   fileIndex: number,
   name: string,

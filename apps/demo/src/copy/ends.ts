@@ -53,11 +53,11 @@ export interface TargetEnd {
 }
 
 /** Looks at the source and opens nothing. Errors: those of `inspectSource`. */
-export function openSource(location: LocalLocation): SourceEnd {
+export function openSource(location: LocalLocation, label = 'SRC'): SourceEnd {
   if (location.kind === 'memory') {
     return { kind: 'memory', name: `mem:${location.sizeBytes}`, sizeBytes: location.sizeBytes }
   }
-  const file = inspectSource(location.path)
+  const file = inspectSource(location.path, label)
   return { kind: 'file', name: location.path, sizeBytes: file.stats.size, file }
 }
 

@@ -44,20 +44,22 @@ export interface SourceFile {
 }
 
 /** Refuses, before anything is opened, a source that is not a regular file or may not be read. Errors: ENOENT, EACCES, EISDIR, EINVAL. */
-export function inspectSource(path: string): SourceFile {
+export function inspectSource(path: string, label = 'SRC'): SourceFile {
   const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) throw new KernelError('ENOENT', `SRC ${path} does not exist`)
+  if (stats === undefined) throw new KernelError('ENOENT', `${label} ${path} does not exist`)
   if (stats.isDirectory()) {
-    throw new KernelError('EISDIR', `SRC ${path} is a directory; it takes a regular file`)
+    throw new KernelError('EISDIR', `${label} ${path} is a directory; it takes a regular file`)
   }
   if (!stats.isFile()) {
-    throw new KernelError('EINVAL', `SRC ${path} is not a regular file`)
+    throw new KernelError('EINVAL', `${label} ${path} is not a regular file`)
   }
   try {
     accessSync(path, constants.R_OK)
   } catch (error) {
     if (!isSystemError(error) || error.code !== 'EACCES') throw error
-    throw new KernelError('EACCES', `SRC ${path} may not be read by this user`, { cause: error })
+    throw new KernelError('EACCES', `${label} ${path} may not be read by this user`, {
+      cause: error,
+    })
   }
   return { path, stats }
 }

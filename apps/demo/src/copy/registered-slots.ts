@@ -25,11 +25,12 @@ export interface SlotsInit {
   readonly queueDepth: number
   readonly buffers: number
   readonly evictEvery: number | null
+  /** Registered files that the buffers are registered with; 2 by default. */
+  readonly files?: number
   /** Of the registrations; the stack's where it is not given. */
   readonly policy?: InvalidationPolicyName
 }
 
-const FILES = 2
 const PAGE_BYTES = 4096
 
 /** Bytes of all buffers together: a block for each I/O in flight, spread evenly, in whole pages. */
@@ -45,6 +46,7 @@ function bufferBytes({ blockSizeBytes, queueDepth, buffers }: SlotsInit): number
 /** Allocates and registers the buffers. Errors: ENOMEM; nothing is left behind then. */
 export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<RegisteredSlots> {
   const { ring } = stack
+  const { files = 2 } = init
   const sizeBytes = bufferBytes(init)
   const heap = init.evictEvery === null ? stack.systemHeap : stack.movableHeap
   const policy = init.policy === undefined ? {} : { policy: init.policy }
@@ -60,7 +62,7 @@ export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<Regist
     for (let i = 0; i < init.buffers; i++) {
       const dmabuf = heap.allocate(sizeBytes, { name: `copy-${i}` })
       buffers.push(dmabuf)
-      for (let fileIndex = 0; fileIndex < FILES; fileIndex++) {
+      for (let fileIndex = 0; fileIndex < files; fileIndex++) {
         table.push({ dmabuf, fileIndex, ...policy })
       }
     }
@@ -74,7 +76,7 @@ export function* createRegisteredSlots(stack: Stack, init: SlotsInit): Op<Regist
     const buffer = index % init.buffers
     return {
       bufferOffsetBytes: Math.floor(index / init.buffers) * init.blockSizeBytes,
-      bufferIndexFor: ({ fileIndex }) => buffer * FILES + fileIndex,
+      bufferIndexFor: ({ fileIndex }) => buffer * files + fileIndex,
     }
   })
   return {

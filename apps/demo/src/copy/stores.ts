@@ -20,17 +20,14 @@ function roundUp(sizeBytes: number): number {
 /** What a copy keeps in memory: its buffers, and the ends that are no files. */
 export interface MemoryNeed {
   readonly coherent: boolean
-  readonly source: SourceEnd
-  readonly target: TargetEnd
+  readonly ends: readonly Pick<SourceEnd | TargetEnd, 'kind' | 'sizeBytes'>[]
   readonly bufferBytes: number
 }
 
 /** Bytes of memory that a copy needs. Errors: ENOMEM if the machine does not have them, before they are touched. */
-export function memoryFor({ source, target, bufferBytes, coherent }: MemoryNeed): number {
-  const needed =
-    bufferBytes +
-    (source.kind === 'memory' ? roundUp(source.sizeBytes) : 0) +
-    (target.kind === 'memory' ? roundUp(target.sizeBytes) : 0)
+export function memoryFor({ ends, bufferBytes, coherent }: MemoryNeed): number {
+  const media = ends.filter(({ kind }) => kind === 'memory')
+  const needed = media.reduce((sum, { sizeBytes }) => sum + roundUp(sizeBytes), bufferBytes)
   const available = process.availableMemory()
   // What a device that does not snoop sees is a second copy of everything.
   const touched = coherent ? needed : 2 * needed
