@@ -85,6 +85,48 @@ for digests in "" "--hdr-digest --data-digest"; do
   check "data after the reset$tag" same 65536
   check "disconnect$tag" sh -c "nvme disconnect -n $nqn | grep -q 'disconnected 1'"
 done
+# Writes, reads again, and compares. With two queues, and both digests.
+# Linux 6.1 sends on a socket that was shut down from the task that does the I/O, and without MSG_NOSIGNAL: the task gets the SIGPIPE, which would end fio.
+verified() {
+  (trap '' PIPE && exec fio --filename=/dev/nvme0n1 --direct=1 --verify=crc32c --do_verify=1 --verify_fatal=1 --name=verified "$@")
+}
+
+# While data is written and verified, something happens to the connections; afterwards there is nothing wrong with the data.
+verified_while() {
+  verified --ioengine=io_uring --iodepth=16 --rw=randwrite --bs=16k --size=48m > /tmp/load 2>&1 &
+  load=$!
+  "$@"
+  wait $load || { cat /tmp/load; return 1; }
+  [ "$(cat /sys/class/nvme/nvme0/state)" = live ]
+}
+
+kill_sockets() {
+  for _ in 1 2; do
+    sleep 2
+    ss -K -t dst 10.0.2.2 dport = "$port" | grep -q "$port" || return 1
+  done
+}
+
+lose_link() {
+  sleep 1
+  ifconfig eth0 down
+  sleep 4
+  ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+}
+
+echo "== fio, and connections that are lost"
+check "connect with two queues" nvme connect $where -n "$nqn" -i 2 --hdr-digest --data-digest --reconnect-delay 1 --keep-alive-tmo 2
+check "a disk comes, with two queues" disk_comes
+check "fio: random writes are verified" verified --ioengine=io_uring --iodepth=32 --rw=randwrite --bs=4k --size=16m
+check "fio: mixed, in sizes of 512 B to 128 KiB" verified --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=512-128k --size=16m
+check "fio: with fsync" verified --ioengine=psync --rw=write --bs=16k --fsync=8 --size=8m
+check "fio: several jobs" verified --ioengine=io_uring --iodepth=8 --rw=randwrite --bs=8k --size=8m --numjobs=4 --offset_increment=16m
+echo "iolayers: phase lost" > /dev/kmsg
+check "sockets killed under load" verified_while kill_sockets
+check "the link lost and back, under load" verified_while lose_link
+echo "iolayers: phase whole" > /dev/kmsg
+check "disconnect after that" sh -c "nvme disconnect -n $nqn | grep -q 'disconnected 1'"
+
 # The other way round: a target of the kernel's own, for as long as somebody outside needs it.
 serves() {
   mount -t configfs none /sys/kernel/config || return 1
