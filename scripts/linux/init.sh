@@ -9,6 +9,8 @@ mount -t devtmpfs dev /dev
 while read -r module; do
   case $module in
     brd.ko*) insmod "/mods/$module" rd_nr=1 rd_size=262144 ;;
+    # A request that finds its socket shut down is tried again at once: five times are over before the queue is stopped.
+    nvme-core.ko*) insmod "/mods/$module" max_retries=200 ;;
     *) insmod "/mods/$module" ;;
   esac
 done < /mods/order
@@ -110,21 +112,23 @@ kill_sockets() {
 lose_link() {
   sleep 1
   ifconfig eth0 down
-  sleep 4
+  sleep 8
   ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 }
 
 echo "== fio, and connections that are lost"
-check "connect with two queues" nvme connect $where -n "$nqn" -i 2 --hdr-digest --data-digest --reconnect-delay 1 --keep-alive-tmo 2
+check "connect with two queues" nvme connect $where -n "$nqn" -i 2 --hdr-digest --data-digest --reconnect-delay 1 --keep-alive-tmo 5
 check "a disk comes, with two queues" disk_comes
 check "fio: random writes are verified" verified --ioengine=io_uring --iodepth=32 --rw=randwrite --bs=4k --size=16m
 check "fio: mixed, in sizes of 512 B to 128 KiB" verified --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=512-128k --size=16m
 check "fio: with fsync" verified --ioengine=psync --rw=write --bs=16k --fsync=8 --size=8m
 check "fio: several jobs" verified --ioengine=io_uring --iodepth=8 --rw=randwrite --bs=8k --size=8m --numjobs=4 --offset_increment=16m
-echo "iolayers: phase lost" > /dev/kmsg
-check "sockets killed under load" verified_while kill_sockets
-check "the link lost and back, under load" verified_while lose_link
-echo "iolayers: phase whole" > /dev/kmsg
+if [ -e /target/losses ]; then
+  echo "iolayers: phase lost" > /dev/kmsg
+  check "sockets killed under load" verified_while kill_sockets
+  check "the link lost and back, under load" verified_while lose_link
+  echo "iolayers: phase whole" > /dev/kmsg
+fi
 check "disconnect after that" sh -c "nvme disconnect -n $nqn | grep -q 'disconnected 1'"
 
 # The other way round: a target of the kernel's own, for as long as somebody outside needs it.
