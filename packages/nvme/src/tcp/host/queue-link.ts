@@ -158,6 +158,12 @@ export class QueueLink implements PduSink, LinkEvents {
     this.#socket.destroy()
   }
 
+  /** As a connection that is lost. */
+  abort(why: string): void {
+    this.#socket.destroy()
+    this.#lose(this.#failure('ECANCELED', why))
+  }
+
   connected(): void {
     if (this.#error !== null) return
     const { headerDigest, dataDigest } = this.#init

@@ -19,25 +19,23 @@ import { Coalescing } from '../../controller/transport/coalescing.ts'
 import { CompletionPoster } from '../../controller/transport/completion-poster.ts'
 import { DataPointer } from '../../controller/transport/data-pointer.ts'
 import { InterruptLines } from '../../controller/transport/interrupt-lines.ts'
-import { QueueTable } from '../../controller/transport/queue-table.ts'
-import { CompletionQueue, SubmissionQueue } from '../../controller/transport/queues.ts'
+import type { SubmissionQueue } from '../../controller/transport/queues.ts'
 import { ControllerRegisters } from '../../controller/transport/registers.ts'
 import { SubmissionReader } from '../../controller/transport/submission-reader.ts'
 import {
   AdminOpcode,
   Cns,
-  getUint64,
   IDENTIFY_BYTES,
   NvmOpcode,
   SQE_BYTES,
   SqeOffset,
-  STATUS_DNR,
   Status,
 } from '../../spec/index.ts'
 import { Direction } from '../data-direction.ts'
 import { LinkError } from './link-error.ts'
 import { LinkRequest } from './link-request.ts'
 import type { QueueLink } from './queue-link.ts'
+import { RemoteQueues } from './remote-queues.ts'
 import {
   openQueue,
   openSession,
@@ -56,7 +54,6 @@ const SLOTS_MAX = 4096
 const PAGE_BYTES = 4096
 /** 8 MiB: what one command moves at most. */
 const TRANSFER_SHIFT_MAX = 23
-const QUEUE_PHYS_CONTIG = 1
 
 export interface RemoteInit extends SessionInit {
   readonly ioQueues: number
@@ -78,7 +75,7 @@ export class RemoteController {
   readonly #init: RemoteInit
   readonly #events: RemoteEvents
   readonly #gate: BusGate
-  readonly #queues: QueueTable
+  readonly #queues: RemoteQueues
   readonly #slots: SlotPool
   readonly #requests: LinkRequest[]
   readonly #reader: SubmissionReader
@@ -86,7 +83,8 @@ export class RemoteController {
   readonly #interrupts: InterruptLines
   readonly #dataPointer: DataPointer
   readonly #work: DeferredCall
-  readonly #links: (QueueLink | null)[]
+  /** Connections that are being made: closed with the rest. */
+  readonly #opening: Set<QueueLink>
   /** Whose data is Identify Controller. */
   readonly #identifying: Set<CommandSlot>
   readonly #entry: Uint8Array
@@ -110,9 +108,15 @@ export class RemoteController {
     this.failure = null
     const { ioQueues, queueEntries } = init
     this.#gate = new BusGate(bus)
-    this.#queues = new QueueTable(ioQueues)
     const slots = Math.min(SLOTS_MAX, ioQueues * queueEntries + ADMIN_SLOTS)
     this.#slots = new SlotPool(slots, { storeDone: () => {} }, this.#gate)
+    this.#queues = new RemoteQueues(ioQueues, {
+      scheduler: kernel.scheduler,
+      slots: this.#slots,
+      connect: (qid, entries) => this.#connectQueue(qid, entries),
+      finish: (slot, status) => this.#finish(slot, status),
+      kick: () => this.#kick(),
+    })
     this.#requests = this.#slots.slots.map(
       (slot) => new LinkRequest(new SlotMemory(slot.io), (request) => this.#ended(slot, request)),
     )
@@ -147,11 +151,11 @@ export class RemoteController {
     this.#reader = new SubmissionReader({ bus, bar: this.bar, slots: this.#slots, starter })
     this.#dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl: true, oversize: false })
     this.#work = new DeferredCall('nvme/tcp controller', () => this.#run())
-    this.#links = new Array<QueueLink | null>(ioQueues + 1).fill(null)
+    this.#opening = new Set()
     this.#identifying = new Set()
     this.#entry = new Uint8Array(SQE_BYTES)
     this.#session = session
-    this.#links[0] = session.link
+    this.#queues.links[0] = session.link
     this.#generation = 0
     this.#isConnecting = false
     this.#isShuttingDown = false
@@ -174,6 +178,12 @@ export class RemoteController {
     this.#events.lost(error)
   }
 
+  /** A connection that is being made is given up: enabling fails. */
+  abandon(): void {
+    if (this.#isConnecting)
+      for (const link of this.#opening) link.abort('nobody waits for it any more')
+  }
+
   /** Closes all connections. The driver has let go of it. Idempotent. */
   destroy(): void {
     this.#gate.open = false
@@ -185,14 +195,14 @@ export class RemoteController {
   }
 
   #ringTail(id: number, value: number): void {
-    const sq = this.#queues.sq(id)
+    const sq = this.#queues.table.sq(id)
     if (sq === null || value >= sq.entries) return
     sq.tail = value
     this.#kick()
   }
 
   #ringHead(id: number, value: number): void {
-    const cq = this.#queues.cq(id)
+    const cq = this.#queues.table.cq(id)
     if (cq === null || !cq.validHead(value)) return
     cq.head = value
     if (cq.backlogFirst !== null) this.#kick()
@@ -207,13 +217,13 @@ export class RemoteController {
     if (bar.wantsShutdown) this.#shutDown()
     if (bar.wantsEnable) this.#enable()
     if (bar.ready) this.#serve()
-    this.#poster.interrupt(this.#queues.cqs)
+    this.#poster.interrupt(this.#queues.table.cqs)
   }
 
   #serve(): void {
     let more = false
-    for (const cq of this.#queues.cqs) if (cq !== null) this.#poster.flushBacklog(cq)
-    for (const sq of this.#queues.sqs) more = this.#reader.fetch(sq, BURST) || more
+    for (const cq of this.#queues.table.cqs) if (cq !== null) this.#poster.flushBacklog(cq)
+    for (const sq of this.#queues.table.sqs) more = this.#reader.fetch(sq, BURST) || more
     if (more) this.#kick()
   }
 
@@ -225,7 +235,7 @@ export class RemoteController {
       return
     }
     if (this.#session !== null) {
-      this.#queues.setAdmin(admin)
+      this.#queues.table.setAdmin(admin)
       bar.becomeReady()
       return
     }
@@ -241,13 +251,13 @@ export class RemoteController {
       const lost = (error: LinkError): void => {
         if (generation === this.#generation) this.linkLost(error)
       }
-      const session = yield* openSession(this.#components, this.#init, lost)
+      const session = yield* openSession(this.#ways, this.#init, lost)
       if (generation !== this.#generation) {
         session.link.close()
         return
       }
       this.#session = session
-      this.#links[0] = session.link
+      this.#queues.links[0] = session.link
       this.failure = null
     } catch (error) {
       if (!(error instanceof LinkError)) throw error
@@ -260,6 +270,31 @@ export class RemoteController {
         this.#kick()
       }
     }
+  }
+
+  /** An I/O queue of the session. See QueuesHome.connect. */
+  *#connectQueue(qid: number, entries: number): Op<QueueLink | null | false> {
+    const generation = this.#generation
+    const session = this.#session
+    if (session === null) return false
+    try {
+      const lost = (error: LinkError): void => {
+        if (generation === this.#generation) this.linkLost(error)
+      }
+      const link = yield* openQueue(this.#ways, this.#init, session, { qid, entries }, lost)
+      if (generation === this.#generation) return link
+      link.close()
+      return false
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error
+      if (generation !== this.#generation) return false
+      this.failure = error
+      return null
+    }
+  }
+
+  get #ways(): SessionComponents {
+    return { ...this.#components, opened: (link) => this.#opening.add(link) }
   }
 
   #shutDown(): void {
@@ -292,8 +327,8 @@ export class RemoteController {
     this.#session = null
     this.#isConnecting = false
     this.#isShuttingDown = false
-    for (const link of this.#links) link?.close()
-    this.#links.fill(null)
+    for (const link of this.#opening) link.close()
+    this.#opening.clear()
     this.#queues.forget()
     for (const slot of this.#slots.slots) if (slot.sq !== null) this.#slots.give(slot)
     this.#identifying.clear()
@@ -315,13 +350,13 @@ export class RemoteController {
   #admin(slot: CommandSlot, view: DataView, at: number): number {
     switch (slot.opcode) {
       case AdminOpcode.CREATE_IO_CQ:
-        return this.#createCq(view, at)
+        return this.#queues.createCq(view, at)
       case AdminOpcode.CREATE_IO_SQ:
-        return this.#createSq(slot, view, at)
+        return this.#queues.createSq(slot, view, at)
       case AdminOpcode.DELETE_IO_SQ:
-        return this.#deleteSq(view.getUint16(at + SqeOffset.CDW10, true))
+        return this.#queues.deleteSq(view, at)
       case AdminOpcode.DELETE_IO_CQ:
-        return this.#deleteCq(view.getUint16(at + SqeOffset.CDW10, true))
+        return this.#queues.deleteCq(view, at)
       case AdminOpcode.DOORBELL_BUFFER_CONFIG:
         return INVALID_OPCODE
       default:
@@ -330,7 +365,7 @@ export class RemoteController {
   }
 
   #send(slot: CommandSlot, view: DataView, at: number): number {
-    const link = this.#links[slot.sq?.id ?? 0] ?? null
+    const link = this.#queues.links[slot.sq?.id ?? 0] ?? null
     const request = this.#requests[slot.io.index]
     if (link === null || request === undefined) return Status.INTERNAL_ERROR
     const direction = (slot.opcode & 3) as Direction
@@ -376,98 +411,6 @@ export class RemoteController {
     slot.over = true
     sq.outstanding--
     this.#poster.deliver(sq, slot)
-  }
-
-  #createCq(view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
-    const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-    const flags = view.getUint32(at + SqeOffset.CDW11, true)
-    if (!this.#queues.validId(id) || this.#queues.cq(id) !== null) {
-      return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-    }
-    if ((flags & QUEUE_PHYS_CONTIG) === 0) return INVALID_FIELD
-    this.#queues.cqs[id] = new CompletionQueue({
-      id,
-      baseAddr: getUint64(view, at + SqeOffset.PRP1),
-      entries,
-      vector: flags >>> 16,
-      interruptsEnabled: (flags & 2) !== 0,
-    })
-    return Status.SUCCESS
-  }
-
-  /** Answered when the connection is there. */
-  #createSq(slot: CommandSlot, view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
-    const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-    const flags = view.getUint32(at + SqeOffset.CDW11, true)
-    const cq = this.#queues.cq(flags >>> 16)
-    if (!this.#queues.validId(id) || this.#queues.sq(id) !== null) {
-      return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-    }
-    if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
-    const baseAddr = getUint64(view, at + SqeOffset.PRP1)
-    const sq = new SubmissionQueue({ id, baseAddr, entries, cq })
-    this.#components.kernel.scheduler.spawn('nvme/tcp queue', this.#open(slot, sq))
-    return PENDING
-  }
-
-  *#open(slot: CommandSlot, sq: SubmissionQueue): Op<void> {
-    const generation = this.#generation
-    const session = this.#session
-    if (session === null) return
-    let status: number = Status.SUCCESS
-    try {
-      const lost = (error: LinkError): void => {
-        if (generation === this.#generation) this.linkLost(error)
-      }
-      const link = yield* openQueue(
-        this.#components,
-        this.#init,
-        session,
-        { qid: sq.id, entries: sq.entries },
-        lost,
-      )
-      if (generation !== this.#generation) {
-        link.close()
-        return
-      }
-      this.#links[sq.id] = link
-      this.#queues.sqs[sq.id] = sq
-      sq.cq.users++
-    } catch (error) {
-      if (!(error instanceof LinkError)) throw error
-      if (generation !== this.#generation) return
-      this.failure = error
-      status = Status.INTERNAL_ERROR
-    }
-    this.#finish(slot, status)
-    this.#kick()
-  }
-
-  /** Commands of it that are under way end, as the deletion of a queue ends them. */
-  #deleteSq(id: number): number {
-    const sq = this.#queues.sq(id)
-    if (id === 0 || sq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-    this.#links[id]?.close()
-    this.#links[id] = null
-    for (const slot of this.#slots.slots) {
-      if (slot.sq === sq && !slot.over) this.#finish(slot, Status.ABORTED_SQ_DELETION)
-    }
-    this.#queues.sqs[id] = null
-    sq.cq.users--
-    return Status.SUCCESS
-  }
-
-  #deleteCq(id: number): number {
-    const cq = this.#queues.cq(id)
-    if (id === 0 || cq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
-    if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR
-    for (let late = cq.shiftBacklog(); late !== null; late = cq.shiftBacklog()) {
-      this.#slots.give(late)
-    }
-    this.#queues.cqs[id] = null
-    return Status.SUCCESS
   }
 }
 

@@ -65,6 +65,8 @@ export interface SessionInit extends LinkDigests {
 export interface SessionComponents {
   readonly kernel: Kernel
   readonly dial: Dial
+  /** Told of each connection when it begins: it may be closed at any time. */
+  readonly opened?: (link: QueueLink) => void
 }
 
 /** An enabled controller, at the far end of its admin queue. */
@@ -203,16 +205,18 @@ export function* shutDown(scheduler: Scheduler, { link }: Session, init: Session
 }
 
 function makeLink(
-  { kernel, dial }: SessionComponents,
+  { kernel, dial, opened }: SessionComponents,
   { headerDigest, dataDigest }: SessionInit,
   name: string,
   lost: (error: LinkError) => void,
 ): QueueLink {
-  return new QueueLink(
+  const link = new QueueLink(
     { scheduler: kernel.scheduler, dial },
     { name, headerDigest, dataDigest },
     lost,
   )
+  opened?.(link)
+  return link
 }
 
 /** Returns the controller's identifier. @see NVMe Base 2.1, 6.3; drivers/nvme/host/fabrics.c nvmf_connect_admin_queue */

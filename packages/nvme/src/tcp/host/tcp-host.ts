@@ -143,6 +143,7 @@ class Away {
 
   abandon(): void {
     this.#recovery?.abandon()
+    this.remote?.abandon()
   }
 
   retrying(attempt: number, delayMs: number, error: KernelError): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { Bio, BlkStatus, type Disk, Plug, ReqOp, SECTOR_SIZE } from '@iolayers/block-core'
 import { createDevice, createPhysicalMemory, PAGE_SIZE } from '@iolayers/dma-mapping'
 import { Completion, createEventLoopScheduler, createKernel, type Op } from '@iolayers/kernel'
@@ -170,6 +170,23 @@ describe('connect', () => {
     await drive.close()
     expect(await write).toBe(BlkStatus.IOERR)
     expect(scheduler.outstanding()).toEqual([])
+  })
+
+  it('closes at once while it waits for one that does not answer', async () => {
+    const { listen, attach, scheduler } = world()
+    const target = await listen()
+    const { port } = target
+    const drive = await attach(port)
+    await target.close()
+    const silent = createServer(() => {})
+    const sockets: Socket[] = []
+    silent.on('connection', (socket) => sockets.push(socket.on('error', () => {}).resume()))
+    await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve))
+    await until(() => sockets.length > 0)
+    await drive.close()
+    await until(() => sockets.every(({ readyState }) => readyState !== 'open'))
+    expect(scheduler.outstanding()).toEqual([])
+    await new Promise((resolve) => silent.close(resolve))
   })
 
   it('says why it cannot connect, and leaves nothing', async () => {
