@@ -108,6 +108,11 @@ function checkSizes({ source, target, options }: CopyParts, from: NvmeSide, to: 
     throw new KernelError('ENOSPC', `DST ${target.name} shrank before it was written`)
   }
   const blockBytes = logicalBlockBytes(from, to)
+  const wholeBytes = Math.ceil(sizeBytes / blockBytes) * blockBytes
+  if (from.disk.capacitySectors * SECTOR_BYTES < wholeBytes) {
+    const text = `SRC ${source.name} ends within a block of DST ${target.name}, which has ${blockBytes} bytes`
+    throw new KernelError('EINVAL', text)
+  }
   if (options.blockSizeBytes < blockBytes) {
     throw new KernelError('EINVAL', '--block-size', {
       value: options.blockSizeBytes,

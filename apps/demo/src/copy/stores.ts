@@ -7,14 +7,14 @@ import { KernelError, type Op } from '@iolayers/kernel'
 import { createMemoryStore, type NamespaceStore } from '@iolayers/nvme/controller'
 import { createFileStore } from '@iolayers/nvme/file'
 import { errorText } from '../cli/failure.ts'
-import { LOGICAL_BLOCK_BYTES } from '../stack/limits.ts'
+import { WHOLE_BLOCK_BYTES } from '../stack/limits.ts'
 import type { Stack } from '../stack/stack.ts'
 import { findShrunk, type RemoteEnd, type SourceEnd, type TargetEnd } from './ends.ts'
 import { fillPattern } from './pattern.ts'
 
-/** A namespace has at least one block, also for an empty source. */
+/** A namespace has at least one block, also for an empty source; and blocks of the other end fit, which may be larger. */
 function roundUp(sizeBytes: number): number {
-  return Math.max(1, Math.ceil(sizeBytes / LOGICAL_BLOCK_BYTES)) * LOGICAL_BLOCK_BYTES
+  return Math.max(1, Math.ceil(sizeBytes / WHOLE_BLOCK_BYTES)) * WHOLE_BLOCK_BYTES
 }
 
 /** What a copy keeps in memory: its buffers, and the ends that are no files. */

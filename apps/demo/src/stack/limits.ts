@@ -4,6 +4,9 @@
 /** The logical block of every namespace that the command line makes. */
 export const LOGICAL_BLOCK_BYTES = 512
 
+/** The largest logical block that there is: namespaces of the command line have whole ones. */
+export const WHOLE_BLOCK_BYTES = 4096
+
 /** Largest transfer of one command: the controllers' MDTS, and so the most that one request of a copy carries. */
 export const MDTS_BYTES = 1_048_576
 

@@ -5,6 +5,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { createPhysicalMemory } from '@iolayers/dma-mapping'
+import { createEventLoopScheduler, createKernel } from '@iolayers/kernel'
+import { createMemoryStore } from '@iolayers/nvme/controller'
+import { serve as tcpServe } from '@iolayers/nvme/tcp'
 import { afterEach, describe, expect, it } from 'vitest'
 import { useTempDir } from '../temp-dir.ts'
 import { firstLine } from './first-line.ts'
@@ -60,6 +64,31 @@ describe('nvme+tcp://', () => {
       expect(result.subarray(bytes.length).every((byte) => byte === 0)).toBe(true)
     },
   )
+
+  it('may have larger blocks than the file has bytes for: the rest is zeros', async () => {
+    const scheduler = createEventLoopScheduler()
+    const kernel = createKernel({ scheduler })
+    const memory = createPhysicalMemory({ kernel }, { ramBytes: 16 << 20, backing: 'plain' })
+    const store = createMemoryStore({ kernel, memory }, { sizeBytes: 8 << 20 })
+    store.segments[0]?.fill(0xff)
+    const namespaces = [{ nsid: 1, store, logicalBlockBytes: 4096 }]
+    const target = await tcpServe({ kernel }, { subsystems: [{ nqn: NQN, namespaces }], port: 0 })
+    const address = `nvme+tcp://127.0.0.1:${target.port}/${NQN}`
+    const bytes = randomBytes(5_000_001)
+    const source = temp('source.img')
+    const back = temp('back.img')
+    writeFileSync(source, bytes)
+    const out = await runCli(['copy', source, address, '--quiet'])
+    expect(out).toEqual({ code: 0, stdout: '', stderr: '' })
+    const end = Math.ceil(bytes.length / 4096) * 4096
+    const medium = store.segments[0] ?? new Uint8Array()
+    expect(Buffer.compare(medium.subarray(0, bytes.length), bytes)).toBe(0)
+    expect(medium.subarray(bytes.length, end).every((byte) => byte === 0)).toBe(true)
+    expect(medium[end]).toBe(0xff)
+    expect((await runCli(['copy', address, back, '--quiet'])).code).toBe(0)
+    expect(Buffer.compare(readFileSync(back), medium)).toBe(0)
+    await target.close()
+  })
 
   it('is asked as nvme-cli asks', async () => {
     const port = await serve('mem:4M', 'mem:1M', '--port', '0')
