@@ -5,6 +5,7 @@ import { createConnection } from 'node:net'
 import { Errno, type ErrnoName } from '@iolayers/kernel'
 import { LinkError } from './host/link-error.ts'
 import type { Dial } from './host/link-socket.ts'
+import { sendParts } from './send-parts.ts'
 
 /** Connections to one address. */
 export function dialTcp(host: string, port: number): Dial {
@@ -27,18 +28,7 @@ export function dialTcp(host: string, port: number): Dial {
     // Half of a connection is of no use.
     socket.on('end', () => socket.destroy())
     return {
-      send(parts, sent) {
-        if (socket.destroyed || socket.writableEnded) {
-          sent?.()
-          return
-        }
-        socket.cork()
-        parts.forEach((part, i) => {
-          if (i === parts.length - 1 && sent !== undefined) socket.write(part, () => sent())
-          else socket.write(part)
-        })
-        socket.uncork()
-      },
+      send: (parts, sent) => sendParts(socket, parts, sent),
       end: () => socket.destroySoon(),
       destroy: () => socket.destroy(),
     }

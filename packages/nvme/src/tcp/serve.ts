@@ -4,6 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Kernel, type Scheduler, Timer } from '@iolayers/kernel'
 import { TCP_PORT } from '../spec/index.ts'
+import { sendParts } from './send-parts.ts'
 import type { QueueConnection } from './target/queue-connection.ts'
 import { Target } from './target/target.ts'
 import type {
@@ -155,18 +156,7 @@ function peerOf(scheduler: Scheduler, socket: Socket): PeerConnection {
   return {
     localAddress,
     localPort,
-    send(parts, sent) {
-      if (socket.destroyed || socket.writableEnded) {
-        sent?.()
-        return
-      }
-      socket.cork()
-      parts.forEach((part, i) => {
-        if (i === parts.length - 1 && sent !== undefined) socket.write(part, () => sent())
-        else socket.write(part)
-      })
-      socket.uncork()
-    },
+    send: (parts, sent) => sendParts(socket, parts, sent),
     end() {
       if (socket.destroyed) return
       socket.end()

@@ -3,11 +3,12 @@
 
 // Creating and deleting I/O queues.
 
-import { CQE_BYTES, getUint64, SQE_BYTES, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
+import { CQE_BYTES, SQE_BYTES, STATUS_DNR, Status } from '../../spec/index.ts'
 import { INVALID_FIELD, PENDING } from '../command-handler.ts'
 import type { CommandSlot } from '../command-slot.ts'
 import type { Controller } from '../nvme-controller.ts'
 import { CompletionQueue, QueuePriority, SubmissionQueue } from '../transport/queues.ts'
+import { queueEntryOf, queueIdOf } from './queue-entry.ts'
 
 const QUEUE_PRIORITIES: readonly QueuePriority[] = [
   QueuePriority.URGENT,
@@ -24,21 +25,23 @@ export function createCq(
   view: DataView,
   at: number,
 ): number {
-  const id = view.getUint16(at + SqeOffset.CDW10, true)
-  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-  const flags = view.getUint16(at + SqeOffset.CDW11, true)
-  const vector = view.getUint16(at + SqeOffset.CDW11 + 2, true)
-  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  const {
+    id,
+    entries,
+    baseAddr,
+    isContiguous,
+    interruptsEnabled,
+    other: vector,
+  } = queueEntryOf(view, at)
   if (!controller.queues.validId(id) || controller.queues.cq(id) !== null) {
     return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   }
   if (entries < 2 || entries > controller.queueEntriesMax)
     return Status.INVALID_QUEUE_SIZE | STATUS_DNR
-  if ((flags & 1) === 0) return INVALID_FIELD
+  if (!isContiguous) return INVALID_FIELD
   if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
   if (vector >= controller.vectors) return Status.INVALID_INTERRUPT_VECTOR | STATUS_DNR
   if (controller.memoryBuffer?.straddles(baseAddr, entries * CQE_BYTES)) return INVALID_USE_OF_CMB
-  const interruptsEnabled = (flags & 2) !== 0
   controller.setCompletionQueue(
     id,
     new CompletionQueue({ id, baseAddr, entries, vector, interruptsEnabled }),
@@ -53,11 +56,7 @@ export function createSq(
   view: DataView,
   at: number,
 ): number {
-  const id = view.getUint16(at + SqeOffset.CDW10, true)
-  const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-  const flags = view.getUint16(at + SqeOffset.CDW11, true)
-  const cqId = view.getUint16(at + SqeOffset.CDW11 + 2, true)
-  const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+  const { id, entries, baseAddr, isContiguous, priority, other: cqId } = queueEntryOf(view, at)
   if (!controller.queues.validId(id) || controller.queues.sq(id) !== null) {
     return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   }
@@ -66,17 +65,16 @@ export function createSq(
   if (!controller.queues.validId(cqId)) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   const cq = controller.queues.cq(cqId)
   if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
-  if ((flags & 1) === 0) return INVALID_FIELD
+  if (!isContiguous) return INVALID_FIELD
   if (baseAddr % controller.pageBytes !== 0) return Status.PRP_OFFSET_INVALID | STATUS_DNR
   if (controller.memoryBuffer?.straddles(baseAddr, entries * SQE_BYTES)) return INVALID_USE_OF_CMB
   cq.users++
-  const priority = QUEUE_PRIORITIES[(flags >>> 1) & 3]
   controller.queues.sqs[id] = new SubmissionQueue({
     id,
     baseAddr,
     entries,
     cq,
-    ...(priority !== undefined && { priority }),
+    priority: QUEUE_PRIORITIES[priority] ?? QueuePriority.URGENT,
   })
   return Status.SUCCESS
 }
@@ -88,7 +86,7 @@ export function deleteCq(
   view: DataView,
   at: number,
 ): number {
-  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const id = queueIdOf(view, at)
   const cq = controller.queues.validId(id) ? controller.queues.cq(id) : null
   if (cq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR
@@ -106,7 +104,7 @@ export function deleteSq(
   view: DataView,
   at: number,
 ): number {
-  const id = view.getUint16(at + SqeOffset.CDW10, true)
+  const id = queueIdOf(view, at)
   const sq = controller.queues.validId(id) ? controller.queues.sq(id) : null
   if (sq === null) return Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
   controller.queues.sqs[id] = null

@@ -1,42 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { AsyncErrorInfo, ERROR_LOG_NONE, Status } from '../../spec/index.ts'
-import type { AsyncEvents } from '../admin/async-events.ts'
-import type { ErrorLog } from '../admin/error-log.ts'
-import type { ControllerCounters } from '../controller-counters.ts'
 import type { CompletionPoster } from './completion-poster.ts'
 import type { QueueTable } from './queue-table.ts'
 import type { RegisterListener } from './registers.ts'
 
 export interface DoorbellsComponents {
   readonly queues: QueueTable
-  readonly events: AsyncEvents
-  readonly errorLog: ErrorLog
-  readonly stats: ControllerCounters
   /** The controller looks at what is new, soon. */
   readonly kick: () => void
   /** Interrupts are messages; otherwise their level depends on what the host has read. */
   readonly msix: () => boolean
+  /** A value that a queue cannot have, or none that there is: ignored otherwise. */
+  readonly invalid: (queueExists: boolean) => void
 }
 
 /** What the registers ask for. None of it does work inside the access. */
 export class Doorbells implements RegisterListener {
   poster: CompletionPoster | null = null
   readonly #queues: QueueTable
-  readonly #events: AsyncEvents
-  readonly #errorLog: ErrorLog
-  readonly #stats: ControllerCounters
   readonly #kick: () => void
   readonly #msix: () => boolean
+  readonly #invalid: (queueExists: boolean) => void
 
   constructor(components: DoorbellsComponents) {
     this.#queues = components.queues
-    this.#events = components.events
-    this.#errorLog = components.errorLog
-    this.#stats = components.stats
     this.#kick = components.kick
     this.#msix = components.msix
+    this.#invalid = components.invalid
   }
 
   /** CC changed something. */
@@ -74,14 +65,5 @@ export class Doorbells implements RegisterListener {
   /** The same for one in host memory. */
   invalidValue(): void {
     this.#invalid(true)
-  }
-
-  /** Ignored, but for an event and an entry in the error log. @see NVMe Base 2.1, 5.1.2 */
-  #invalid(queueExists: boolean): void {
-    this.#stats.invalidDoorbells++
-    this.#errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.SUCCESS, 0, 0)
-    const { INVALID_DOORBELL_VALUE, INVALID_DOORBELL_REGISTER } = AsyncErrorInfo
-    this.#events.error(queueExists ? INVALID_DOORBELL_VALUE : INVALID_DOORBELL_REGISTER)
-    if (this.#events.due) this.#kick()
   }
 }

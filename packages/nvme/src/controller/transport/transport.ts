@@ -3,7 +3,7 @@
 
 import type { BusMaster } from '@iolayers/dma-mapping'
 import type { Kernel } from '@iolayers/kernel'
-import { FeatureId } from '../../spec/index.ts'
+import { AsyncErrorInfo, ERROR_LOG_NONE, FeatureId, Status } from '../../spec/index.ts'
 import type { CommandRunner } from '../command-runner.ts'
 import type { SlotPool } from '../command-slot.ts'
 import type { Controller } from '../nvme-controller.ts'
@@ -32,15 +32,13 @@ export function createTransport(
     readonly runner: CommandRunner
   },
 ): Transport {
-  const { queues, events, errorLog, stats, features, interrupts, coalescing } = controller
+  const { queues, stats, features, interrupts, coalescing } = controller
   const { kernel, bus, slots, runner } = components
   const doorbells = new Doorbells({
     queues,
-    events,
-    errorLog,
-    stats,
     kick: () => controller.kick(),
     msix: () => interrupts.msix,
+    invalid: (queueExists) => noteInvalid(controller, queueExists),
   })
   const { queueEntriesMax, memoryBuffer } = controller
   const queuePairs = queues.sqs.length - 1
@@ -56,4 +54,14 @@ export function createTransport(
     weighted: () => bar.weighted,
   })
   return { bar, doorbells, poster, reader, arbiter }
+}
+
+/** An event and an entry in the error log. @see NVMe Base 2.1, 5.1.2 */
+function noteInvalid(controller: Controller, queueExists: boolean): void {
+  const { stats, errorLog, events } = controller
+  stats.invalidDoorbells++
+  errorLog.add(ERROR_LOG_NONE, ERROR_LOG_NONE, Status.SUCCESS, 0, 0)
+  const { INVALID_DOORBELL_VALUE, INVALID_DOORBELL_REGISTER } = AsyncErrorInfo
+  events.error(queueExists ? INVALID_DOORBELL_VALUE : INVALID_DOORBELL_REGISTER)
+  if (events.due) controller.kick()
 }

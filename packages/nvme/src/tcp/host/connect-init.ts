@@ -2,7 +2,9 @@
 // Copyright 2026 The iolayers authors
 
 import { KernelError } from '@iolayers/kernel'
-import { NQN_BYTES_MAX, TCP_PORT } from '../../spec/index.ts'
+import { within } from '../../controller/controller-init.ts'
+import { TCP_PORT } from '../../spec/index.ts'
+import { checkedNqn } from '../nqn.ts'
 
 /** To what, and how. Names and defaults are those of nvme-cli, in other spelling. */
 export interface ConnectInit {
@@ -68,32 +70,25 @@ export function connectSettings(init: ConnectInit): ConnectSettings {
   const hostNqn = init.hostNqn ?? `nqn.2014-08.org.nvmexpress:uuid:${hostId}`
   return {
     host: init.host ?? '127.0.0.1',
-    port: within('port', init.port ?? TCP_PORT, 1, 65_535),
-    subsystemNqn: nqn('subsystemNqn', init.subsystemNqn),
-    hostNqn: nqn('hostNqn', hostNqn),
+    port: ranged('port', init.port ?? TCP_PORT, 1, 65_535),
+    subsystemNqn: checkedNqn('connect: subsystemNqn', init.subsystemNqn),
+    hostNqn: checkedNqn('connect: hostNqn', hostNqn),
     hostId: uuid(hostId),
     headerDigest: init.headerDigest ?? false,
     dataDigest: init.dataDigest ?? false,
-    ioQueues: within('ioQueues', init.ioQueues ?? 1, 1, 64),
-    queueDepth: within('queueDepth', init.queueDepth ?? 127, 1, 1023),
-    instance: within('instance', init.instance ?? 0, 0, 65_535),
-    keepAliveMs: within('keepAliveMs', init.keepAliveMs ?? 5_000, 0, WEEK_MS),
-    reconnectDelayMs: within('reconnectDelayMs', init.reconnectDelayMs ?? 10_000, 1, WEEK_MS),
-    ctrlLossTimeoutMs: within('ctrlLossTimeoutMs', init.ctrlLossTimeoutMs ?? 600_000, 0, WEEK_MS),
+    ioQueues: ranged('ioQueues', init.ioQueues ?? 1, 1, 64),
+    queueDepth: ranged('queueDepth', init.queueDepth ?? 127, 1, 1023),
+    instance: ranged('instance', init.instance ?? 0, 0, 65_535),
+    keepAliveMs: ranged('keepAliveMs', init.keepAliveMs ?? 5_000, 0, WEEK_MS),
+    reconnectDelayMs: ranged('reconnectDelayMs', init.reconnectDelayMs ?? 10_000, 1, WEEK_MS),
+    ctrlLossTimeoutMs: ranged('ctrlLossTimeoutMs', init.ctrlLossTimeoutMs ?? 600_000, 0, WEEK_MS),
     fastIoFailMs:
       init.fastIoFailMs === undefined
         ? Number.POSITIVE_INFINITY
-        : within('fastIoFailMs', init.fastIoFailMs, 0, WEEK_MS),
-    ioTimeoutMs: within('ioTimeoutMs', init.ioTimeoutMs ?? 30_000, 1, WEEK_MS),
-    connectTimeoutMs: within('connectTimeoutMs', init.connectTimeoutMs ?? 10_000, 1, WEEK_MS),
+        : ranged('fastIoFailMs', init.fastIoFailMs, 0, WEEK_MS),
+    ioTimeoutMs: ranged('ioTimeoutMs', init.ioTimeoutMs ?? 30_000, 1, WEEK_MS),
+    connectTimeoutMs: ranged('connectTimeoutMs', init.connectTimeoutMs ?? 10_000, 1, WEEK_MS),
   }
-}
-
-function nqn(name: string, value: string): string {
-  const bytes = new TextEncoder().encode(value).length
-  if (value.startsWith('nqn.') && bytes <= NQN_BYTES_MAX) return value
-  const accepted = `nqn. first, at most ${NQN_BYTES_MAX} bytes`
-  throw new KernelError('EINVAL', `connect: ${name}`, { value, accepted })
 }
 
 function uuid(value: string): Uint8Array {
@@ -106,7 +101,6 @@ function uuid(value: string): Uint8Array {
   )
 }
 
-function within(name: string, value: number, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw new KernelError('EINVAL', `connect: ${name}`, { value, accepted: `${min} to ${max}` })
+function ranged(name: string, value: number, min: number, max: number): number {
+  return within(`connect: ${name}`, value, min, max)
 }

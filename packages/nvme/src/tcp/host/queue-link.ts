@@ -11,14 +11,9 @@
 import { Completion, type Op, type Scheduler } from '@iolayers/kernel'
 import {
   CqeOffset,
-  PSDT_SHIFT,
-  Psdt,
-  SglSubType,
-  SglType,
   SqeOffset,
   Status,
   TCP_COMMON_HEADER_BYTES,
-  TCP_MAXH2CDATA_MIN,
   TcpFatalError,
   TcpFlags,
   TcpPduType,
@@ -27,12 +22,13 @@ import { Direction } from '../data-direction.ts'
 import { fatal, PduError } from '../pdu-error.ts'
 import { type PduAgreement, type PduHeader, PduReader, type PduSink } from '../pdu-reader.ts'
 import { icReq, PduWriter, termReq } from '../pdu-writer.ts'
+import { describeData } from './describe-data.ts'
 import { LinkError } from './link-error.ts'
 import { BufferMemory, LinkRequest } from './link-request.ts'
 import type { Dial, LinkEvents, LinkSocket } from './link-socket.ts'
+import { checkC2hData, checkIcResp, checkR2t } from './pdu-checks.ts'
 
 const ALIGNMENT_BYTES = 4
-const IC_BYTES_MAX = 128
 /** Of the data of one PDU: what a controller could send at most. */
 const PDU_DATA_BYTES_MAX = 2 ** 31 - 1
 
@@ -192,35 +188,9 @@ export class QueueLink implements PduSink, LinkEvents {
     if (this.#error !== null) return
     this.#header = header
     if (header.type !== TcpPduType.C2H_DATA) return
-    const { view, flags, dataBytes } = header
+    const { view } = header
     const request = this.#requestOf(view, view.getUint16(8, true), 8, 'C2HData')
-    const offset = view.getUint32(12, true)
-    const isLast = (flags & TcpFlags.LAST_PDU) !== 0
-    if (request.direction !== Direction.FROM_CONTROLLER || request.hasStatus) {
-      throw fatal('C2HData of a command that awaits none', TcpFatalError.PDU_SEQUENCE, 0, view)
-    }
-    if (view.getUint32(16, true) !== dataBytes) {
-      throw fatal(
-        'C2HData whose DATAL is not that of its data',
-        TcpFatalError.INVALID_PDU_HEADER,
-        16,
-        view,
-      )
-    }
-    const inRange =
-      offset === request.movedBytes && offset + dataBytes <= request.memory.lengthBytes
-    if (!inRange) {
-      const text = `C2HData of ${dataBytes} bytes at ${offset}, of ${request.memory.lengthBytes} with ${request.movedBytes} there`
-      throw fatal(text, TcpFatalError.DATA_OUT_OF_RANGE, 0, view)
-    }
-    if ((flags & TcpFlags.SUCCESS) !== 0 && !isLast) {
-      throw fatal(
-        'C2HData that ends its command and is not the last',
-        TcpFatalError.INVALID_PDU_HEADER,
-        1,
-        view,
-      )
-    }
+    checkC2hData(header, request)
     this.#receiving = request
   }
 
@@ -255,27 +225,14 @@ export class QueueLink implements PduSink, LinkEvents {
   /** @see NVMe TCP Transport 1.1, 3.6.2.2; drivers/nvme/host/tcp.c nvme_tcp_init_connection */
   #initialise(view: DataView): void {
     const { headerDigest, dataDigest } = this.#init
-    const pfv = view.getUint16(8, true)
-    const alignment = (view.getUint8(10) + 1) * 4
-    const digests = view.getUint8(11)
-    const maxH2cBytes = view.getUint32(12, true)
-    const { UNSUPPORTED_PARAMETER, INVALID_PDU_HEADER } = TcpFatalError
-    if (pfv !== 0) throw fatal(`ICResp with PFV ${pfv}`, UNSUPPORTED_PARAMETER, 8, view)
-    if (alignment > IC_BYTES_MAX)
-      throw fatal('ICResp with CPDA out of range', INVALID_PDU_HEADER, 10, view)
-    if (digests !== ((headerDigest ? 1 : 0) | (dataDigest ? 2 : 0))) {
-      throw fatal('ICResp with other digests than were asked for', UNSUPPORTED_PARAMETER, 11, view)
-    }
-    if (maxH2cBytes < TCP_MAXH2CDATA_MIN || maxH2cBytes % 4 !== 0) {
-      throw fatal(`ICResp with MAXH2CDATA ${maxH2cBytes}`, INVALID_PDU_HEADER, 12, view)
-    }
+    const { alignmentBytes, maxH2cBytes } = checkIcResp(view, this.#init)
     const agreement: PduAgreement = {
       headerDigest,
       dataDigest,
       dataAlignmentBytes: ALIGNMENT_BYTES,
     }
     this.#reader.agreement = agreement
-    this.#writer = new PduWriter({ ...agreement, dataAlignmentBytes: alignment })
+    this.#writer = new PduWriter({ ...agreement, dataAlignmentBytes: alignmentBytes })
     this.#maxH2cBytes = maxH2cBytes
     this.#ready.completeAll()
   }
@@ -299,14 +256,8 @@ export class QueueLink implements PduSink, LinkEvents {
     const transferTag = view.getUint16(10, true)
     const offset = view.getUint32(12, true)
     const length = view.getUint32(16, true)
-    const { memory, direction, movedBytes } = request
-    if (direction !== Direction.TO_CONTROLLER || request.hasStatus) {
-      throw fatal('R2T of a command that has nothing to send', TcpFatalError.PDU_SEQUENCE, 0, view)
-    }
-    if (length === 0 || offset !== movedBytes || offset + length > memory.lengthBytes) {
-      const text = `R2T for ${length} bytes at ${offset}, of ${memory.lengthBytes} with ${movedBytes} sent`
-      throw fatal(text, TcpFatalError.DATA_OUT_OF_RANGE, 0, view)
-    }
+    const { memory } = request
+    checkR2t(view, request)
     if (!memory.isReachable || writer === null) return
     request.movedBytes += length
     for (let done = 0; done < length; done += this.#maxH2cBytes) {
@@ -411,19 +362,4 @@ function directionOf(data: {
 }): Direction {
   if (data.dataOut !== undefined) return Direction.TO_CONTROLLER
   return data.dataIn === undefined ? Direction.NONE : Direction.FROM_CONTROLLER
-}
-
-/** Where a command's data is, in its entry: in the capsule, or to be had from the transport. @see NVMe TCP Transport 1.1, 3.3.2 (SGL descriptors) */
-function describeData(entry: Uint8Array, { memory }: LinkRequest, isInCapsule: boolean): void {
-  const view = new DataView(entry.buffer, entry.byteOffset, entry.byteLength)
-  view.setUint8(
-    SqeOffset.FLAGS,
-    (view.getUint8(SqeOffset.FLAGS) & 3) | (Psdt.SGL_MPTR_CONTIGUOUS << PSDT_SHIFT),
-  )
-  for (let at = 0; at < 16; at += 4) view.setUint32(SqeOffset.DPTR + at, 0, true)
-  view.setUint32(SqeOffset.DPTR + 8, memory.lengthBytes, true)
-  const type = isInCapsule
-    ? (SglType.DATA_BLOCK << 4) | SglSubType.OFFSET
-    : (SglType.TRANSPORT_DATA_BLOCK << 4) | SglSubType.TRANSPORT
-  view.setUint8(SqeOffset.DPTR + 15, type)
 }

@@ -9,46 +9,33 @@
 //                              +-------------+--> connection refused or lost: fatal (CSTS.CFS), until CC.EN=0
 
 import { BusAccess, type BusMaster } from '@iolayers/dma-mapping'
-import { DeferredCall, type Op } from '@iolayers/kernel'
+import { DeferredCall, type Kernel } from '@iolayers/kernel'
 import { INVALID_FIELD, INVALID_OPCODE, PENDING } from '../../controller/command-handler.ts'
 import { type CommandSlot, SlotPool } from '../../controller/command-slot.ts'
 import type { InterruptSink } from '../../controller/contracts.ts'
 import { newCounters } from '../../controller/controller-counters.ts'
+import { Arbiter } from '../../controller/transport/arbiter.ts'
 import { BusGate } from '../../controller/transport/bus-gate.ts'
 import { Coalescing } from '../../controller/transport/coalescing.ts'
 import { CompletionPoster } from '../../controller/transport/completion-poster.ts'
 import { DataPointer } from '../../controller/transport/data-pointer.ts'
+import { Doorbells } from '../../controller/transport/doorbells.ts'
 import { InterruptLines } from '../../controller/transport/interrupt-lines.ts'
 import type { SubmissionQueue } from '../../controller/transport/queues.ts'
 import { ControllerRegisters } from '../../controller/transport/registers.ts'
 import { SubmissionReader } from '../../controller/transport/submission-reader.ts'
-import {
-  AdminOpcode,
-  Cns,
-  IDENTIFY_BYTES,
-  NvmOpcode,
-  SQE_BYTES,
-  SqeOffset,
-  Status,
-} from '../../spec/index.ts'
+import { AdminOpcode, Cns, NvmOpcode, SQE_BYTES, SqeOffset, Status } from '../../spec/index.ts'
 import { Direction } from '../data-direction.ts'
-import { LinkError } from './link-error.ts'
+import type { LinkError } from './link-error.ts'
 import { LinkRequest } from './link-request.ts'
-import type { QueueLink } from './queue-link.ts'
 import { RemoteQueues } from './remote-queues.ts'
-import {
-  openQueue,
-  openSession,
-  type Session,
-  type SessionComponents,
-  type SessionInit,
-  shutDown,
-} from './session.ts'
+import type { Session, SessionComponents, SessionInit } from './session.ts'
+import { Sessions } from './sessions.ts'
 import { SlotMemory } from './slot-memory.ts'
 import { tellIdentity } from './told-identity.ts'
 
-/** Commands of a queue before others get their turn. */
-const BURST = 64
+/** The feature Arbitration: as many commands of a queue in a row as there may be. */
+const BURST_UNLIMITED = 7
 const ADMIN_SLOTS = 64
 const SLOTS_MAX = 4096
 const PAGE_BYTES = 4096
@@ -69,30 +56,21 @@ export interface RemoteEvents {
 
 export class RemoteController {
   readonly bar: ControllerRegisters
-  /** Why it has failed the last time. */
-  failure: LinkError | null
-  readonly #components: SessionComponents
-  readonly #init: RemoteInit
+  readonly #kernel: Kernel
   readonly #events: RemoteEvents
   readonly #gate: BusGate
   readonly #queues: RemoteQueues
+  readonly #sessions: Sessions
   readonly #slots: SlotPool
   readonly #requests: LinkRequest[]
-  readonly #reader: SubmissionReader
+  readonly #arbiter: Arbiter
   readonly #poster: CompletionPoster
   readonly #interrupts: InterruptLines
   readonly #dataPointer: DataPointer
   readonly #work: DeferredCall
-  /** Connections that are being made: closed with the rest. */
-  readonly #opening: Set<QueueLink>
   /** Whose data is Identify Controller. */
   readonly #identifying: Set<CommandSlot>
   readonly #entry: Uint8Array
-  #session: Session | null
-  /** Of the session: what was begun for one that is over is forgotten. */
-  #generation: number
-  #isConnecting: boolean
-  #isShuttingDown: boolean
 
   /** `session`: the first, opened before anybody enables the controller. */
   constructor(
@@ -102,18 +80,30 @@ export class RemoteController {
     session: Session,
   ) {
     const { kernel, bus } = components
-    this.#components = components
-    this.#init = init
+    this.#kernel = kernel
     this.#events = events
-    this.failure = null
     const { ioQueues, queueEntries } = init
     this.#gate = new BusGate(bus)
     const slots = Math.min(SLOTS_MAX, ioQueues * queueEntries + ADMIN_SLOTS)
     this.#slots = new SlotPool(slots, { storeDone: () => {} }, this.#gate)
+    this.#sessions = new Sessions(
+      components,
+      init,
+      {
+        connected: ({ link }) => {
+          this.#queues.links[0] = link
+          this.#kick()
+        },
+        failed: () => this.bar.fail(),
+        shutDown: () => this.bar.becomeShutDown(),
+        lost: (error) => this.#lost(error),
+      },
+      session,
+    )
     this.#queues = new RemoteQueues(ioQueues, {
       scheduler: kernel.scheduler,
       slots: this.#slots,
-      connect: (qid, entries) => this.#connectQueue(qid, entries),
+      connect: (qid, entries) => this.#sessions.connectQueue(qid, entries),
       finish: (slot, status) => this.#finish(slot, status),
       kick: () => this.#kick(),
     })
@@ -122,21 +112,18 @@ export class RemoteController {
     )
     const kick = (): void => this.#kick()
     this.#interrupts = new InterruptLines(ioQueues + 1, kick)
+    const { table } = this.#queues
+    // The driver is our own: what its doorbells say is ignored where it makes no sense, and nobody asks for an error log of it.
+    const invalid = (): void => {}
+    const msix = (): boolean => this.#interrupts.msix
+    const doorbells = new Doorbells({ queues: table, kick, msix, invalid })
     this.bar = new ControllerRegisters(
       {
         queueEntriesMax: Math.min(queueEntries, session.queueEntries),
         queuePairs: ioQueues,
         memoryBuffer: null,
       },
-      {
-        kick,
-        unmasked: () => {
-          this.#poster.again()
-          kick()
-        },
-        ringSqTail: (id, value) => this.#ringTail(id, value),
-        ringCqHead: (id, value) => this.#ringHead(id, value),
-      },
+      doorbells,
     )
     const coalescing = new Coalescing(kernel, () => 0, kick)
     this.#poster = new CompletionPoster({
@@ -147,41 +134,39 @@ export class RemoteController {
       stats: newCounters(),
       interrupts: { lines: this.#interrupts, coalescing },
     })
+    doorbells.poster = this.#poster
     const starter = { start: this.#start.bind(this) }
-    this.#reader = new SubmissionReader({ bus, bar: this.bar, slots: this.#slots, starter })
+    const reader = new SubmissionReader({ bus, bar: this.bar, slots: this.#slots, starter })
+    const feature = (): number => BURST_UNLIMITED
+    this.#arbiter = new Arbiter({ queues: table, reader, feature, weighted: () => false })
     this.#dataPointer = new DataPointer(bus, { pageBytes: PAGE_BYTES, sgl: true, oversize: false })
     this.#work = new DeferredCall('nvme/tcp controller', () => this.#run())
-    this.#opening = new Set()
     this.#identifying = new Set()
     this.#entry = new Uint8Array(SQE_BYTES)
-    this.#session = session
     this.#queues.links[0] = session.link
-    this.#generation = 0
-    this.#isConnecting = false
-    this.#isShuttingDown = false
   }
 
   get controllerId(): number {
-    return this.#session?.controllerId ?? 0
+    return this.#sessions.current?.controllerId ?? 0
   }
 
   connectInterrupts(sink: InterruptSink): void {
     this.#interrupts.sink = sink
   }
 
-  /** A connection of the session is gone. Atomic. */
+  /** Why it has failed the last time. */
+  get failure(): LinkError | null {
+    return this.#sessions.failure
+  }
+
+  /** A connection of the first session is gone. Atomic. */
   linkLost(error: LinkError): void {
-    if (this.#session === null) return
-    this.failure = error
-    this.#forget()
-    this.bar.fail()
-    this.#events.lost(error)
+    this.#sessions.lost(error)
   }
 
   /** A connection that is being made is given up: enabling fails. */
   abandon(): void {
-    if (this.#isConnecting)
-      for (const link of this.#opening) link.abort('nobody waits for it any more')
+    this.#sessions.abandon()
   }
 
   /** Closes all connections. The driver has let go of it. Idempotent. */
@@ -191,21 +176,13 @@ export class RemoteController {
   }
 
   #kick(): void {
-    this.#components.kernel.scheduler.queue(this.#work)
+    this.#kernel.scheduler.queue(this.#work)
   }
 
-  #ringTail(id: number, value: number): void {
-    const sq = this.#queues.table.sq(id)
-    if (sq === null || value >= sq.entries) return
-    sq.tail = value
-    this.#kick()
-  }
-
-  #ringHead(id: number, value: number): void {
-    const cq = this.#queues.table.cq(id)
-    if (cq === null || !cq.validHead(value)) return
-    cq.head = value
-    if (cq.backlogFirst !== null) this.#kick()
+  #lost(error: LinkError): void {
+    this.#forget()
+    this.bar.fail()
+    this.#events.lost(error)
   }
 
   #run(): void {
@@ -214,17 +191,15 @@ export class RemoteController {
       this.#forget()
       bar.becomeDisabled()
     }
-    if (bar.wantsShutdown) this.#shutDown()
+    if (bar.wantsShutdown) this.#sessions.shutDown()
     if (bar.wantsEnable) this.#enable()
     if (bar.ready) this.#serve()
     this.#poster.interrupt(this.#queues.table.cqs)
   }
 
   #serve(): void {
-    let more = false
     for (const cq of this.#queues.table.cqs) if (cq !== null) this.#poster.flushBacklog(cq)
-    for (const sq of this.#queues.table.sqs) more = this.#reader.fetch(sq, BURST) || more
-    if (more) this.#kick()
+    if (this.#arbiter.fetch()) this.#kick()
   }
 
   #enable(): void {
@@ -234,101 +209,17 @@ export class RemoteController {
       bar.fail()
       return
     }
-    if (this.#session !== null) {
-      this.#queues.table.setAdmin(admin)
-      bar.becomeReady()
+    if (this.#sessions.current === null) {
+      this.#sessions.connect()
       return
     }
-    if (this.#isConnecting) return
-    this.#isConnecting = true
-    const { scheduler } = this.#components.kernel
-    scheduler.spawn('nvme/tcp connect', this.#connect(this.#generation))
-  }
-
-  /** A session for a controller that was enabled again. */
-  *#connect(generation: number): Op<void> {
-    try {
-      const lost = (error: LinkError): void => {
-        if (generation === this.#generation) this.linkLost(error)
-      }
-      const session = yield* openSession(this.#ways, this.#init, lost)
-      if (generation !== this.#generation) {
-        session.link.close()
-        return
-      }
-      this.#session = session
-      this.#queues.links[0] = session.link
-      this.failure = null
-    } catch (error) {
-      if (!(error instanceof LinkError)) throw error
-      if (generation !== this.#generation) return
-      this.failure = error
-      this.bar.fail()
-    } finally {
-      if (generation === this.#generation) {
-        this.#isConnecting = false
-        this.#kick()
-      }
-    }
-  }
-
-  /** An I/O queue of the session. See QueuesHome.connect. */
-  *#connectQueue(qid: number, entries: number): Op<QueueLink | null | false> {
-    const generation = this.#generation
-    const session = this.#session
-    if (session === null) return false
-    try {
-      const lost = (error: LinkError): void => {
-        if (generation === this.#generation) this.linkLost(error)
-      }
-      const link = yield* openQueue(this.#ways, this.#init, session, { qid, entries }, lost)
-      if (generation === this.#generation) return link
-      link.close()
-      return false
-    } catch (error) {
-      if (!(error instanceof LinkError)) throw error
-      if (generation !== this.#generation) return false
-      this.failure = error
-      return null
-    }
-  }
-
-  get #ways(): SessionComponents {
-    return { ...this.#components, opened: (link) => this.#opening.add(link) }
-  }
-
-  #shutDown(): void {
-    const session = this.#session
-    if (this.#isShuttingDown) return
-    if (session === null) {
-      this.bar.fail()
-      return
-    }
-    this.#isShuttingDown = true
-    this.#components.kernel.scheduler.spawn('nvme/tcp shutdown', this.#shutDownOver(session))
-  }
-
-  *#shutDownOver(session: Session): Op<void> {
-    const generation = this.#generation
-    try {
-      yield* shutDown(this.#components.kernel.scheduler, session, this.#init)
-      if (generation === this.#generation) this.bar.becomeShutDown()
-    } catch (error) {
-      if (!(error instanceof LinkError)) throw error
-      if (generation !== this.#generation) return
-      this.failure = error
-      this.bar.fail()
-    }
+    this.#queues.table.setAdmin(admin)
+    bar.becomeReady()
   }
 
   /** All connections are closed, and no memory is touched afterwards. What the driver had here it takes back itself. */
   #forget(): void {
-    this.#generation++
-    this.#session = null
-    this.#isConnecting = false
-    this.#isShuttingDown = false
-    for (const link of this.#opening) link.close()
-    this.#opening.clear()
+    this.#sessions.forget()
     this.#queues.forget()
     for (const slot of this.#slots.slots) if (slot.sq !== null) this.#slots.give(slot)
     this.#identifying.clear()
@@ -384,24 +275,14 @@ export class RemoteController {
     return PENDING
   }
 
-  #ended(slot: CommandSlot, { status, low }: LinkRequest): void {
-    if (this.#identifying.delete(slot) && status === Status.SUCCESS) this.#tell(slot)
+  #ended(slot: CommandSlot, { memory, status, low }: LinkRequest): void {
+    const { minPageShift = 12 } = this.#sessions.current ?? {}
+    if (this.#identifying.delete(slot) && status === Status.SUCCESS) {
+      tellIdentity(memory, minPageShift, TRANSFER_SHIFT_MAX)
+    }
     slot.result = low
     this.#finish(slot, status)
     this.#kick()
-  }
-
-  #tell({ io }: CommandSlot): void {
-    const memory = this.#requests[io.index]?.memory
-    if (memory === undefined || memory.lengthBytes < IDENTIFY_BYTES) return
-    const data = new Uint8Array(IDENTIFY_BYTES)
-    let done = 0
-    for (const part of memory.parts(0, IDENTIFY_BYTES)) {
-      data.set(part, done)
-      done += part.length
-    }
-    tellIdentity(data, this.#session?.minPageShift ?? 12, TRANSFER_SHIFT_MAX)
-    memory.put(0, data)
   }
 
   #finish(slot: CommandSlot, status: number): void {

@@ -2,15 +2,14 @@
 // Copyright 2026 The iolayers authors
 
 import type { Op, Scheduler } from '@iolayers/kernel'
+import { queueEntryOf, queueIdOf } from '../../controller/admin/queue-entry.ts'
 import { INVALID_FIELD, PENDING } from '../../controller/command-handler.ts'
 import type { CommandSlot, SlotPool } from '../../controller/command-slot.ts'
 import { QueueTable } from '../../controller/transport/queue-table.ts'
 import { CompletionQueue, SubmissionQueue } from '../../controller/transport/queues.ts'
-import { getUint64, SqeOffset, STATUS_DNR, Status } from '../../spec/index.ts'
+import { STATUS_DNR, Status } from '../../spec/index.ts'
 import type { QueueLink } from './queue-link.ts'
 
-const QUEUE_PHYS_CONTIG = 1
-const CQ_IRQ_ENABLED = 2
 const BAD_IDENTIFIER = Status.INVALID_QUEUE_IDENTIFIER | STATUS_DNR
 
 /** What the queues need of their controller. */
@@ -44,30 +43,21 @@ export class RemoteQueues {
   }
 
   createCq(view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
-    const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-    const flags = view.getUint32(at + SqeOffset.CDW11, true)
+    const { id, entries, baseAddr, isContiguous, interruptsEnabled, other } = queueEntryOf(view, at)
     if (!this.table.validId(id) || this.table.cq(id) !== null) return BAD_IDENTIFIER
-    if ((flags & QUEUE_PHYS_CONTIG) === 0) return INVALID_FIELD
-    this.table.cqs[id] = new CompletionQueue({
-      id,
-      baseAddr: getUint64(view, at + SqeOffset.PRP1),
-      entries,
-      vector: flags >>> 16,
-      interruptsEnabled: (flags & CQ_IRQ_ENABLED) !== 0,
-    })
+    if (!isContiguous) return INVALID_FIELD
+    const init = { id, entries, baseAddr, vector: other, interruptsEnabled }
+    this.table.cqs[id] = new CompletionQueue(init)
     return Status.SUCCESS
   }
 
   /** Answered when the connection is there. */
   createSq(slot: CommandSlot, view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
-    const entries = view.getUint16(at + SqeOffset.CDW10 + 2, true) + 1
-    const flags = view.getUint32(at + SqeOffset.CDW11, true)
-    const cq = this.table.cq(flags >>> 16)
+    const { id, entries, baseAddr, isContiguous, other } = queueEntryOf(view, at)
+    const cq = this.table.cq(other)
     if (!this.table.validId(id) || this.table.sq(id) !== null) return BAD_IDENTIFIER
     if (cq === null) return Status.COMPLETION_QUEUE_INVALID | STATUS_DNR
-    const baseAddr = getUint64(view, at + SqeOffset.PRP1)
+    if (!isContiguous) return INVALID_FIELD
     const sq = new SubmissionQueue({ id, baseAddr, entries, cq })
     this.#home.scheduler.spawn('nvme/tcp queue', this.#open(slot, sq))
     return PENDING
@@ -88,7 +78,7 @@ export class RemoteQueues {
 
   /** Commands of it that are under way end, as the deletion of a queue ends them. */
   deleteSq(view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
+    const id = queueIdOf(view, at)
     const sq = this.table.sq(id)
     if (id === 0 || sq === null) return BAD_IDENTIFIER
     const { slots, finish } = this.#home
@@ -103,7 +93,7 @@ export class RemoteQueues {
   }
 
   deleteCq(view: DataView, at: number): number {
-    const id = view.getUint16(at + SqeOffset.CDW10, true)
+    const id = queueIdOf(view, at)
     const cq = this.table.cq(id)
     if (id === 0 || cq === null) return BAD_IDENTIFIER
     if (cq.users > 0) return Status.INVALID_QUEUE_DELETION | STATUS_DNR

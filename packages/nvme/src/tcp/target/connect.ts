@@ -5,13 +5,16 @@
 
 import { KernelError } from '@iolayers/kernel'
 import {
+  AdminOpcode,
   CNTLID_ANY,
   CONNECT_DATA_BYTES,
   ConnectCommandLayout,
   ConnectDataLayout,
   decode,
   FabricsStatus,
+  FabricsType,
   NQN_BYTES_MAX,
+  SqeOffset,
   STATUS_DNR,
   Status,
 } from '../../spec/index.ts'
@@ -19,6 +22,14 @@ import type { Association, AssociationQueue } from './association.ts'
 import { DISCOVERY_SUBSYSTEM, type ListenAddress } from './discovery.ts'
 import type { RingQueue } from './ring-queue.ts'
 import type { Subsystem, TargetSettings } from './target-types.ts'
+
+const FCTYPE = 4
+
+/** What the first command of each connection has to be. */
+export function isConnect(entry: DataView): boolean {
+  const isFabrics = entry.getUint8(SqeOffset.OPC) === AdminOpcode.FABRICS
+  return isFabrics && entry.getUint8(FCTYPE) === FabricsType.CONNECT
+}
 
 /** A host that has none wants a controller. */
 export interface AssociationRequest {

@@ -27,7 +27,7 @@ import { type PduHeader, PduReader, type PduSink } from '../pdu-reader.ts'
 import { PduWriter, termReq } from '../pdu-writer.ts'
 import { beforeAdmin, refusal, SEQUENCE_ERROR } from './admission.ts'
 import { type AssociationQueue, IN_CAPSULE_BYTES, type QueueMemory } from './association.ts'
-import { type Connected, type ConnectRegistry, connect } from './connect.ts'
+import { type Connected, type ConnectRegistry, connect, isConnect } from './connect.ts'
 import type { ListenAddress } from './discovery.ts'
 import { type CommandHome, DataKind, FabricsCommand } from './fabrics-command.ts'
 import { type Initialised, initialise, MAX_H2C_DATA_BYTES } from './initialise.ts'
@@ -230,12 +230,8 @@ export class QueueConnection implements PduSink, AssociationQueue, CommandHome {
       this.#peer.send([
         this.#writer.capsuleResp(completionEntry(status, result, 0, this.#sqHead, commandId)),
       ])
-    const isConnect =
-      view.getUint8(SqeOffset.OPC) === AdminOpcode.FABRICS &&
-      view.getUint8(FCTYPE) === FabricsType.CONNECT
-    if (!isConnect || !digestOk) {
-      const status = isConnect ? Status.TRANSIENT_TRANSPORT_ERROR : SEQUENCE_ERROR
-      answer(status, 0)
+    if (!isConnect(view) || !digestOk) {
+      answer(isConnect(view) ? Status.TRANSIENT_TRANSPORT_ERROR : SEQUENCE_ERROR, 0)
       return
     }
     this.#isConnecting = true

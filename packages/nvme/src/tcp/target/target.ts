@@ -2,9 +2,11 @@
 // Copyright 2026 The iolayers authors
 
 import { type Kernel, KernelError } from '@iolayers/kernel'
+import { within } from '../../controller/controller-init.ts'
 import { makeNamespace } from '../../controller/io/namespace.ts'
 import { NAMESPACES_MAX } from '../../controller/namespaces-max.ts'
-import { DISCOVERY_NQN, NQN_BYTES_MAX } from '../../spec/index.ts'
+import { DISCOVERY_NQN } from '../../spec/index.ts'
+import { checkedNqn } from '../nqn.ts'
 import { Association } from './association.ts'
 import type { AssociationRequest, ConnectRegistry } from './connect.ts'
 import { DISCOVERY_SUBSYSTEM, discoveryLog, type ListenAddress } from './discovery.ts'
@@ -44,12 +46,12 @@ export class Target implements ConnectRegistry {
     this.#onHost = onHost
     this.#kernel = kernel
     this.settings = {
-      hosts: within('hosts', limits.hosts ?? 16, 1, 1024),
-      connections: within('connections', limits.connections ?? 128, 1, 65_535),
-      ioQueues: within('ioQueues', limits.ioQueues ?? 8, 1, 64),
-      queueEntries: within('queueEntries', limits.queueEntries ?? 128, 2, 1024),
-      dataBytes: within('dataBytes', limits.dataBytes ?? 32 << 20, 1 << 20, 2 ** 31),
-      mdtsBytes: within('mdtsBytes', limits.mdtsBytes ?? 1 << 20, 4096, 1 << 27),
+      hosts: ranged('hosts', limits.hosts ?? 16, 1, 1024),
+      connections: ranged('connections', limits.connections ?? 128, 1, 65_535),
+      ioQueues: ranged('ioQueues', limits.ioQueues ?? 8, 1, 64),
+      queueEntries: ranged('queueEntries', limits.queueEntries ?? 128, 2, 1024),
+      dataBytes: ranged('dataBytes', limits.dataBytes ?? 32 << 20, 1 << 20, 2 ** 31),
+      mdtsBytes: ranged('mdtsBytes', limits.mdtsBytes ?? 1 << 20, 4096, 1 << 27),
     }
     if (this.settings.mdtsBytes > this.settings.dataBytes) {
       throw new KernelError('EINVAL', 'target: mdtsBytes is more than dataBytes')
@@ -174,10 +176,7 @@ export class Target implements ConnectRegistry {
 
   #add(subsystem: Subsystem): void {
     const { nqn } = subsystem
-    if (!nqn.startsWith('nqn.') || nqn.length > NQN_BYTES_MAX) {
-      const accepted = `nqn. first, at most ${NQN_BYTES_MAX} bytes`
-      throw new KernelError('EINVAL', 'target: the name of a subsystem', { value: nqn, accepted })
-    }
+    checkedNqn('target: the name of a subsystem', nqn)
     if (this.#subsystems.has(nqn) || nqn === DISCOVERY_NQN) {
       throw new KernelError('EINVAL', `target: two subsystems are ${nqn}`)
     }
@@ -201,7 +200,7 @@ export class Target implements ConnectRegistry {
 
 /** What a controller would refuse, before there is one. Throws KernelError EINVAL. */
 function checkNamespace({ nsid, ...namespace }: TargetNamespace): void {
-  within('nsid', nsid, 1, NAMESPACES_MAX)
+  ranged('nsid', nsid, 1, NAMESPACES_MAX)
   makeNamespace(namespace)
 }
 
@@ -209,7 +208,6 @@ function noNamespace(nqn: string, nsid: number): KernelError {
   return new KernelError('ENOENT', `target: ${nqn} has no namespace ${nsid}`)
 }
 
-function within(name: string, value: number, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw new KernelError('EINVAL', `target: ${name}`, { value, accepted: `${min} to ${max}` })
+function ranged(name: string, value: number, min: number, max: number): number {
+  return within(`target: ${name}`, value, min, max)
 }
