@@ -101,6 +101,11 @@ export async function checkOurHost(port, dir, say) {
     if (id.code !== 0) return wrong(id, 'id-ctrl')
     return JSON.parse(id.stdout).subnqn === GUEST_NQN ? null : wrong(id, 'id-ctrl')
   })
+  await check('our host: says that a subsystem is not there', async () => {
+    const other = await iolayers('nvme', 'id-ctrl', `${address(port)}x`)
+    const isSaid = other.code === 1 && /no such subsystem/.test(other.stderr)
+    return isSaid ? null : wrong(other, 'id-ctrl')
+  })
   await check('our host: reads a log', async () => {
     const log = await iolayers('nvme', 'smart-log', address(port), '-o', 'json')
     return log.code === 0 ? null : wrong(log, 'smart-log')

@@ -2,7 +2,14 @@
 // Copyright 2026 The iolayers authors
 
 import { CommanderError } from 'commander'
-import { describeFailure, ExitCode, type Failure, FoundError, printFailure } from './failure.ts'
+import {
+  describeFailure,
+  ExitCode,
+  type Failure,
+  FoundError,
+  printFailure,
+  TroubleError,
+} from './failure.ts'
 import { type CommandIo, wantsJson, writeJson } from './output.ts'
 import { createProgram } from './program.ts'
 
@@ -22,7 +29,7 @@ export async function main(args: readonly string[], io: CommandIo): Promise<Exit
     if (failure === undefined) {
       io.stderr.write(`iolayers: a fault in iolayers itself, please report it\n${stackOf(error)}\n`)
       if (json) writeJson(io, { error: { code: 'EFAULT', message: String(error) } })
-      return ExitCode.FAILED
+      return error instanceof TroubleError ? ExitCode.USAGE : ExitCode.FAILED
     }
     // What a search found stands in its own document already.
     const told = json && !(error instanceof FoundError)

@@ -30,6 +30,8 @@ export interface CopyParts {
   /** Shows the stack to other processes while the copy runs. */
   readonly observer: Observer | null
   readonly cancelled: () => Error | null
+  /** The target is written from now on; or all of it is. */
+  readonly onWriting: (isAll: boolean) => void
   /** What becomes of a connection. */
   readonly onLink: (event: LinkEvent) => void
 }
@@ -151,6 +153,7 @@ function* moveAndProve(
   }
   const sourceDigest = options.verify === 'none' ? null : new BufferDigest()
   progress.start('copying', source.sizeBytes)
+  parts.onWriting(false)
   const moved = yield* transfer(stack.ring, slots.slots, {
     ...common,
     from,
@@ -158,6 +161,7 @@ function* moveAndProve(
     ...digestInto(sourceDigest, slots),
   })
   if (options.flush) yield* flush(stack, to)
+  parts.onWriting(true)
   progress.stop()
   const sourceSum = sourceDigest?.finish() ?? null
   if (options.verify !== 'full')

@@ -53,6 +53,8 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
   const progress = createProgress(io, options)
   let target: TargetEnd | undefined
   let observer: Observer | undefined
+  /** In place, something is written, and not all of it is. */
+  let isIncomplete = false
   const signals = watchSignals({
     onFirst: () => {
       progress.stop()
@@ -62,8 +64,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     onSecond: ({ message, exitCode }) => {
       target?.discard()
       observer?.close()
-      const incomplete = target?.kind === 'remote'
-      printFailure(io, options.json, { code: 'EINTR', message, exitCode, incomplete })
+      printFailure(io, options.json, { code: 'EINTR', message, exitCode, incomplete: isIncomplete })
     },
   })
   try {
@@ -80,13 +81,16 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
       observer: observer ?? null,
       cancelled: signals.pending,
       onLink: (event) => tellLink(io, options, event),
+      onWriting: (isAll) => {
+        isIncomplete = target?.kind === 'remote' && !isAll
+      },
     })
     const late = signals.pending()
     if (late !== null) throw late
     target.commit()
     return result
   } catch (error) {
-    throw target?.kind === 'remote' ? new IncompleteError(target.name, error) : error
+    throw isIncomplete && target !== undefined ? new IncompleteError(target.name, error) : error
   } finally {
     progress.stop()
     target?.discard()

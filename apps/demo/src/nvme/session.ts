@@ -11,6 +11,7 @@ import {
 } from '@iolayers/nvme/host'
 import { statusName } from '@iolayers/nvme/spec'
 import { RefusedError } from '../cli/failure.ts'
+import { nsidOf } from './nsid-of.ts'
 
 /** What a command has of the controller. */
 export interface NvmeSession {
@@ -52,7 +53,7 @@ export function sessionOf(
       return checked(what, yield* host.ioPassthru(nsid, command)).result
     },
     blockBytes(nsid) {
-      const disk = host.disks.find(({ name }) => name.endsWith(`n${nsid}`))
+      const disk = host.disks.find((one) => nsidOf(one) === nsid)
       if (disk === undefined) throw new RefusedError(`there is no namespace ${nsid}`)
       return disk.limits.logicalBlockSizeBytes
     },

@@ -5,6 +5,7 @@ import type { Disk } from '@iolayers/block-core'
 import { KernelError, type Op } from '@iolayers/kernel'
 import type { NvmeHost } from '@iolayers/nvme/host'
 import { AdminOpcode, Cns, IDENTIFY_BYTES } from '@iolayers/nvme/spec'
+import { nsidOf } from '../nvme/nsid-of.ts'
 import type { RemoteAddress } from './address.ts'
 
 const NIDT_UUID = 3
@@ -29,11 +30,6 @@ export function* findNamespace(host: NvmeHost, { nid, text }: RemoteAddress): Op
       return disk
   }
   throw new KernelError('ENOENT', `${text}: there is no such namespace`)
-}
-
-/** From its name, nvme<instance>n<nsid>. */
-export function nsidOf({ name }: Disk): number {
-  return Number(/n(\d+)$/.exec(name)?.[1] ?? 0)
 }
 
 /** Null: it has none. @see NVMe Base 2.1, 5.1.13.2.3 (Namespace Identification Descriptor list) */

@@ -86,6 +86,12 @@ describe('nvme+tcp://', () => {
     expect(medium.subarray(bytes.length, end).every((byte) => byte === 0)).toBe(true)
     expect(medium[end]).toBe(0xff)
     expect((await runCli(['copy', address, back, '--quiet'])).code).toBe(0)
+    // Nothing was written yet: the target is as complete as it was.
+    const small = await runCli(['copy', source, address, '--block-size', '512', '--json'])
+    expect(JSON.parse(small.stdout)).toEqual({
+      version: 1,
+      error: { code: 'EINVAL', message: expect.stringMatching(/at least 4096, a logical block$/) },
+    })
     expect(Buffer.compare(readFileSync(back), medium)).toBe(0)
     await target.close()
   })
