@@ -6,7 +6,7 @@ import { within } from '../../controller/controller-init.ts'
 import { TCP_PORT } from '../../spec/index.ts'
 import { checkedNqn } from '../nqn.ts'
 
-/** To what, and how. Names and defaults are those of nvme-cli, in other spelling. */
+/** To what, and how: what `nvme connect` takes, spelled as here. */
 export interface ConnectInit {
   /** Default 127.0.0.1. */
   readonly host?: string
