@@ -2,9 +2,9 @@
 // Copyright 2026 The iolayers authors
 
 // The other way round: our host, outside, at the target of the guest's kernel.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
-import { createReadStream, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { root } from '../lib/workspace.mjs'
@@ -65,6 +65,31 @@ async function startCutter(port, afterBytes) {
   }
 }
 
+/** Starts a copy that may be continued, and kills it once its journal tells of an extent. Gives whether it was killed in time. */
+async function killCopy(source, target) {
+  const cli = join(root, 'apps/demo/dist/cli.js')
+  const slow = ['--block-size', '64K', '--queue-depth', '2']
+  const args = [cli, 'copy', '--resume', '--quiet', ...slow, source, target]
+  const child = spawn(process.execPath, args, { stdio: 'ignore' })
+  const ended = new Promise((resolve) => child.on('close', (_code, signal) => resolve(signal)))
+  const journal = `${target}.journal`
+  const timer = setInterval(() => {
+    const lines = existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').length - 1 : 0
+    if (lines > 1) child.kill('SIGKILL')
+  }, 5)
+  const signal = await ended
+  clearInterval(timer)
+  return signal === 'SIGKILL'
+}
+
+function wrong({ code, stderr, stdout }, what) {
+  return `${what}: exit ${code}: ${stderr}${stdout}`
+}
+
+function address(port) {
+  return `nvme+tcp://127.0.0.1:${port}/${GUEST_NQN}`
+}
+
 /** Says `pass` or `fail` of each check. The guest's target is at a port of this machine. */
 export async function checkOurHost(port, dir, say) {
   const check = async (name, holds) => {
@@ -75,8 +100,6 @@ export async function checkOurHost(port, dir, say) {
       say(false, name, String(error))
     }
   }
-  const wrong = ({ code, stderr, stdout }, what) => `${what}: exit ${code}: ${stderr}${stdout}`
-  const address = (at) => `nvme+tcp://127.0.0.1:${at}/${GUEST_NQN}`
   const image = join(dir, 'image')
   const back = join(dir, 'back')
   const bytes = Buffer.alloc(IMAGE_BYTES)
@@ -144,5 +167,14 @@ export async function checkOurHost(port, dir, say) {
     } finally {
       await cutter.close()
     }
+  })
+  await check('our host: a copy that was killed is continued', async () => {
+    rmSync(back, { force: true })
+    if (!(await killCopy(address(port), back))) return 'the copy had ended before it was killed'
+    if (existsSync(back)) return 'the target is there before it is whole'
+    const rest = await iolayers('copy', address(port), back, '--resume', '--json')
+    if (rest.code !== 0) return wrong(rest, 'copy')
+    if (JSON.parse(rest.stdout).resumedBytes === 0) return wrong(rest, 'it began anew')
+    return (await digestOf(back)) === digest ? null : 'the digests differ'
   })
 }

@@ -48,6 +48,20 @@ export class IncompleteError extends Error {
   }
 }
 
+/** What was written is kept, for a copy that goes on with it. */
+export class KeptError extends Error {
+  override readonly name = 'KeptError'
+
+  constructor(name: string, cause: unknown) {
+    super(keptWords(name), { cause })
+  }
+}
+
+/** How a copy that may be continued tells so. */
+export function keptWords(name: string): string {
+  return `${name}.partial and ${name}.journal are kept, --resume continues from them`
+}
+
 /** A signal asked the command to stop; what it had begun has been taken back. */
 export class SignalledError extends Error {
   override readonly name = 'SignalledError'
@@ -73,17 +87,21 @@ const NO_MEMORY = /could not allocate memory|allocation failed/i
 
 /** Finds the words for an error; undefined for a fault of our own, whose stack its finder needs. */
 export function describeFailure(error: unknown): Failure | undefined {
+  const isAbout =
+    error instanceof TroubleError || error instanceof IncompleteError || error instanceof KeptError
+  if (!isAbout) return describeCause(error)
+  const why = describeFailure(error.cause)
+  if (why === undefined) return undefined
+  if (error instanceof TroubleError) {
+    return { ...why, exitCode: why.exitCode === 1 ? ExitCode.USAGE : why.exitCode }
+  }
+  const message = `${why.message}; ${error.message}`
+  return { ...why, message, ...(error instanceof IncompleteError && { incomplete: true }) }
+}
+
+function describeCause(error: unknown): Failure | undefined {
   if (error instanceof UsageError) {
     return { code: 'EUSAGE', message: error.message, exitCode: ExitCode.USAGE }
-  }
-  if (error instanceof TroubleError) {
-    const why = describeFailure(error.cause)
-    return why && { ...why, exitCode: why.exitCode === 1 ? ExitCode.USAGE : why.exitCode }
-  }
-  if (error instanceof IncompleteError) {
-    const why = describeFailure(error.cause)
-    if (why === undefined) return undefined
-    return { ...why, message: `${why.message}; ${error.message}`, incomplete: true }
   }
   if (error instanceof FoundError) {
     return { code: 'EFOUND', message: error.message, exitCode: ExitCode.FAILED }

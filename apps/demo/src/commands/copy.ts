@@ -2,6 +2,7 @@
 // Copyright 2026 The iolayers authors
 
 import { Command, Option } from 'commander'
+import { UsageError } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { parseChoice, parseCount, parsePowerOfTwo } from '../cli/values.ts'
 import { parseLocation } from '../copy/location.ts'
@@ -16,6 +17,7 @@ import { BLOCK_SIZE, BUFFERS, LOGICAL_BLOCK_BYTES, QUEUE_DEPTH } from '../stack/
 
 interface RawCopyOptions extends RawFabricOptions {
   readonly flush: boolean
+  readonly resume?: true
   readonly blockSize: string
   readonly queueDepth: string
   readonly buffers: string
@@ -62,6 +64,10 @@ export function copyCommand(io: CommandIo): Command {
       'let iolayers iter read the iterators of this copy at a Unix socket',
     )
     .option('--no-flush', 'do not flush what was written')
+    .option(
+      '--resume',
+      'keep DST.partial and DST.journal on failure, signal and crash, and continue from them',
+    )
     .option('--json', 'print one JSON document')
     .option('--quiet', 'print nothing but errors')
     .addHelpText(
@@ -85,6 +91,9 @@ export function copyCommand(io: CommandIo): Command {
 const ANY = Number.MAX_SAFE_INTEGER
 
 function parseOptions(source: string, target: string, raw: RawCopyOptions): CopyOptions {
+  if (raw.resume === true && parseLocation(target, 'DST').kind !== 'file') {
+    throw new UsageError(`--resume takes a DST that is a file; ${target} is written in place`)
+  }
   const queueDepth = parseCount(raw.queueDepth, '--queue-depth', QUEUE_DEPTH)
   return {
     source: parseLocation(source, 'SRC'),
@@ -106,6 +115,7 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
     verify: parseChoice(raw.verify, '--verify', ['full', 'source', 'none']),
     observe: raw.observe ?? null,
     flush: raw.flush,
+    resume: raw.resume === true,
     fabric: parseFabricOptions(raw),
     json: raw.json === true,
     quiet: raw.quiet === true,

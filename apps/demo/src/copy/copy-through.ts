@@ -3,23 +3,22 @@
 
 // The inside of a copy: builds the stack, moves the bytes, digests them, and takes the stack down again on every way out.
 
-import { createEventLoopScheduler, Errno, errnoName, KernelError, type Op } from '@iolayers/kernel'
+import { createEventLoopScheduler, KernelError, type Op } from '@iolayers/kernel'
 import type { LinkEvent } from '@iolayers/nvme/tcp'
-import { errorText } from '../cli/failure.ts'
 import type { Progress } from '../cli/progress.ts'
 import { listBuffers } from '../dmabuf/list-dmabufs.ts'
 import type { Observer } from '../observe/observer.ts'
 import { collectCounters } from '../stack/counters.ts'
 import { createStack, destroyStack, type NvmeSide, type Stack } from '../stack/stack.ts'
 import { attachSource, attachTarget } from './attach-ends.ts'
-import { BufferDigest } from './digest.ts'
 import type { SourceEnd, TargetEnd } from './ends.ts'
 import { startEvictor } from './evictor.ts'
-import { createRegisteredSlots, type RegisteredSlots, slotBytes } from './registered-slots.ts'
+import { MoveAndProve, type Proof } from './move-and-prove.ts'
+import { createRegisteredSlots, slotBytes } from './registered-slots.ts'
 import type { CopyResult } from './report.ts'
 import type { CopyOptions } from './run-copy.ts'
 import { explainRead, explainWrite, memoryFor } from './stores.ts'
-import { type TransferEnd, transfer } from './transfer.ts'
+import type { TransferEnd } from './transfer.ts'
 
 /** What a copy works with; all of it stays the caller's. */
 export interface CopyParts {
@@ -32,6 +31,8 @@ export interface CopyParts {
   readonly cancelled: () => Error | null
   /** The target is written from now on; or all of it is. */
   readonly onWriting: (isAll: boolean) => void
+  /** A copy is continued after so many bytes. */
+  readonly onResume: (keptBytes: number) => void
   /** What becomes of a connection. */
   readonly onLink: (event: LinkEvent) => void
 }
@@ -49,8 +50,7 @@ function stackInit({ source, target, options }: CopyParts): Parameters<typeof cr
   return { ramBytes: memoryFor({ ends: [source, target], bufferBytes, coherent }), iommu, coherent }
 }
 
-/** What the moving itself tells. */
-type Proof = Omit<CopyResult, 'layers' | 'seconds'>
+/** What comes out of a copy, but for the counters of the layers. */
 type Moved = Proof & { readonly buffersListed: number }
 
 function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
@@ -62,8 +62,8 @@ function* copyOp(parts: CopyParts, stack: Stack): Op<CopyResult> {
     yield* destroyStack(stack)
   }
   const seconds = (stack.kernel.scheduler.nowNs() - startedNs) / 1e9
-  const { bytes, sha256, resubmitted, buffersListed } = result
-  return { bytes, seconds, sha256, resubmitted, layers: collectCounters(stack, buffersListed) }
+  const { bytes, buffersListed, ...proof } = result
+  return { bytes, seconds, ...proof, layers: collectCounters(stack, buffersListed) }
 }
 
 function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
@@ -85,11 +85,11 @@ function* copyWithin(parts: CopyParts, stack: Stack): Op<Moved> {
             buffers: slots.buffers,
           })
     try {
-      const proof = yield* moveAndProve(parts, stack, slots, {
+      const proof = yield* new MoveAndProve(parts, stack.ring, slots, {
         blockBytes: logicalBlockBytes(from, to),
         from: transferEnd(from, 0, source.name, () => explainRead(source, from.store)),
         to: transferEnd(to, 1, target.name, (where) => explainWrite(target, to.store, where)),
-      })
+      }).run()
       return { ...proof, buffersListed: (yield* listBuffers(stack, LIST_READ_BYTES)).length }
     } finally {
       if (evictor !== null) yield* evictor.stop()
@@ -129,94 +129,6 @@ function logicalBlockBytes(...sides: readonly NvmeSide[]): number {
 
 /** Bytes of one read of the iterator that lists the copy's buffers. */
 const LIST_READ_BYTES = 4096
-
-interface Ends {
-  readonly blockBytes: number
-  readonly from: TransferEnd
-  readonly to: TransferEnd
-}
-
-function* moveAndProve(
-  parts: CopyParts,
-  stack: Stack,
-  slots: RegisteredSlots,
-  { from, to, blockBytes }: Ends,
-): Op<Proof> {
-  const { source, options, progress } = parts
-  const common = {
-    sizeBytes: source.sizeBytes,
-    blockSizeBytes: options.blockSizeBytes,
-    logicalBlockBytes: blockBytes,
-    resubmitMax: options.resubmitMax,
-    cancelled: parts.cancelled,
-    onProgress: (doneBytes: number) => progress.update(doneBytes),
-  }
-  const sourceDigest = options.verify === 'none' ? null : new BufferDigest()
-  progress.start('copying', source.sizeBytes)
-  parts.onWriting(false)
-  const moved = yield* transfer(stack.ring, slots.slots, {
-    ...common,
-    from,
-    to,
-    ...digestInto(sourceDigest, slots),
-  })
-  if (options.flush) yield* flush(stack, to)
-  parts.onWriting(true)
-  progress.stop()
-  const sourceSum = sourceDigest?.finish() ?? null
-  if (options.verify !== 'full')
-    return resultOf(source.sizeBytes, sourceSum, null, moved.resubmitted)
-  const targetDigest = new BufferDigest()
-  progress.start('verifying', source.sizeBytes)
-  const read = yield* transfer(stack.ring, slots.slots, {
-    ...common,
-    from: to,
-    ...digestInto(targetDigest, slots),
-  })
-  progress.stop()
-  const targetSum = targetDigest.finish()
-  if (sourceSum !== targetSum) {
-    throw new KernelError('EIO', `the digests differ: source ${sourceSum}, target ${targetSum}`)
-  }
-  return resultOf(source.sizeBytes, sourceSum, targetSum, moved.resubmitted + read.resubmitted)
-}
-
-function resultOf(
-  bytes: number,
-  source: string | null,
-  target: string | null,
-  resubmitted: number,
-): Proof {
-  return { bytes, sha256: { source, target }, resubmitted }
-}
-
-function digestInto(
-  digest: BufferDigest | null,
-  slots: RegisteredSlots,
-): { onBlock?: (slot: number, lengthBytes: number) => Op<void> } {
-  if (digest === null) return {}
-  return {
-    onBlock: (slot, lengthBytes) => {
-      const { buffer, offsetBytes } = slots.memoryOf(slot)
-      return digest.update(buffer, offsetBytes, lengthBytes)
-    },
-  }
-}
-
-/** What was written is on the medium before anyone is told so: a Flush command, which a file store turns into fdatasync. */
-function* flush(stack: Stack, end: TransferEnd): Op<void> {
-  const { ring } = stack
-  const sqe = ring.getSqe()
-  ring.prepFsync(sqe, end.fileIndex, 0, 0)
-  yield* ring.submitAndWait(1)
-  const results = new Int32Array(1)
-  ring.reap(new Float64Array(1), results, 1)
-  const result = results[0] ?? -Errno.EIO
-  if (result === 0) return
-  const code = errnoName(result) ?? 'EIO'
-  const where = `flushing ${end.name}`
-  throw end.explain(where) ?? new KernelError(code, `${where}: ${errorText(code)}`)
-}
 
 /** A side as a transfer sees it. */
 export function transferEnd(

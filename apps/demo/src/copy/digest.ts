@@ -9,8 +9,13 @@ import type { Op } from '@iolayers/kernel'
 export class BufferDigest {
   readonly #hash: Hash
 
-  constructor() {
-    this.#hash = createHash('sha256')
+  constructor(hash: Hash = createHash('sha256')) {
+    this.#hash = hash
+  }
+
+  /** One of its own, which has seen the same so far. */
+  copy(): BufferDigest {
+    return new BufferDigest(this.#hash.copy())
   }
 
   /**

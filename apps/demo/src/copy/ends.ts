@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { KernelError } from '@iolayers/kernel'
 import type { RemoteAddress } from '../remote/address.ts'
+import type { CopyJournal } from './journal.ts'
 import {
   inspectSource,
   inspectTarget,
@@ -46,6 +47,8 @@ export interface TargetEnd {
   readonly sizeBytes: number
   /** Where a file target is written until `commit`; null for memory. */
   readonly partialPath: string | null
+  /** Of a copy that may be continued; null otherwise. */
+  readonly journal: CopyJournal | null
   /** Makes what was written the target: exactly as long as the source, synced, under its own name. */
   commit(): void
   /** Takes back what was begun. Idempotent; does nothing after `commit`. */
@@ -73,18 +76,23 @@ export function findShrunk(source: SourceEnd): KernelError | null {
 }
 
 /** Takes the place of the target, if that may be. Errors: those of `inspectTarget`, EBUSY, ENOSPC for memory that is too small. */
-export function openTarget(location: LocalLocation, source: SourceEnd): TargetEnd {
+export function openTarget(
+  location: LocalLocation,
+  source: SourceEnd,
+  { resume = false }: { readonly resume?: boolean } = {},
+): TargetEnd {
   if (location.kind === 'memory') return memoryTarget(location.sizeBytes, source)
   const sourceFile = source.kind === 'file' ? source.file : undefined
   const target = inspectTarget(location.path, sourceFile)
   if (sourceFile !== undefined) refuseOwnPartial(location.path, target, sourceFile)
-  const partial = createPartialFile(target, modeOf(target, sourceFile))
+  const partial = createPartialFile(target, modeOf(target, sourceFile), resume ? { source } : null)
   return {
     kind: 'file',
     address: null,
     name: location.path,
     sizeBytes: source.sizeBytes,
     partialPath: partial.path,
+    journal: partial.journal,
     commit: () => partial.commit(source.sizeBytes),
     discard: () => partial.discard(),
   }
@@ -130,6 +138,7 @@ function memoryTarget(sizeBytes: number, source: SourceEnd): TargetEnd {
 /** Nothing is begun beside it, and nothing taken back. */
 export const IN_PLACE = {
   partialPath: null,
+  journal: null,
   commit: (): void => undefined,
   discard: (): void => undefined,
 } as const

@@ -11,6 +11,8 @@ export interface CopyResult {
   readonly seconds: number
   /** Hexadecimal; null where it was not computed. */
   readonly sha256: { readonly source: string | null; readonly target: string | null }
+  /** Of them, those that an earlier copy had written, and that were proven. */
+  readonly resumedBytes: number
   /** Ranges that the copy itself sent again after ESTALE. */
   readonly resubmitted: number
   readonly layers: LayerCounters
@@ -33,6 +35,9 @@ export function printCopyReport(io: CommandIo, init: ReportInit, result: CopyRes
     result.seconds > 0 ? `, ${formatBytes(Math.round(result.bytes / result.seconds))}/s` : ''
   io.stdout.write(`${layerTable(io, result)}\n`)
   io.stdout.write(`copied ${result.bytes} bytes in ${result.seconds.toFixed(3)} s${rate}\n`)
+  if (result.resumedBytes > 0) {
+    io.stdout.write(`of them ${result.resumedBytes} bytes were there and proven\n`)
+  }
   if (result.resubmitted > 0) io.stdout.write(`resubmitted after ESTALE: ${result.resubmitted}\n`)
   io.stdout.write(digestLines(result))
 }

@@ -6,7 +6,7 @@
 
 import type { InvalidationPolicyName } from '@iolayers/blk-mq-token'
 import type { LinkEvent } from '@iolayers/nvme/tcp'
-import { IncompleteError, printFailure } from '../cli/failure.ts'
+import { IncompleteError, KeptError, keptWords, printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
 import { createProgress } from '../cli/progress.ts'
 import { watchSignals } from '../cli/signals.ts'
@@ -40,6 +40,8 @@ export interface CopyOptions {
   readonly flush: boolean
   /** How ends over NVMe/TCP are connected to. */
   readonly fabric: FabricOptions
+  /** What is written is kept on failure, and continued where there is some. */
+  readonly resume: boolean
   readonly json: boolean
   readonly quiet: boolean
 }
@@ -64,7 +66,10 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     onSecond: ({ message, exitCode }) => {
       target?.discard()
       observer?.close()
-      printFailure(io, options.json, { code: 'EINTR', message, exitCode, incomplete: isIncomplete })
+      const kept =
+        target !== undefined && target.journal !== null ? `; ${keptWords(target.name)}` : ''
+      const failure = { code: 'EINTR', message: `${message}${kept}`, exitCode }
+      printFailure(io, options.json, { ...failure, incomplete: isIncomplete })
     },
   })
   try {
@@ -72,7 +77,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     target =
       options.target.kind === 'remote'
         ? await remoteTarget(options.target, source, options.fabric)
-        : openTarget(options.target, source)
+        : openTarget(options.target, source, options)
     const result = await copyThrough({
       source,
       target,
@@ -80,6 +85,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
       progress,
       observer: observer ?? null,
       cancelled: signals.pending,
+      onResume: (keptBytes) => tellResume(io, options, keptBytes),
       onLink: (event) => tellLink(io, options, event),
       onWriting: (isAll) => {
         isIncomplete = target?.kind === 'remote' && !isAll
@@ -90,13 +96,20 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     target.commit()
     return result
   } catch (error) {
-    throw isIncomplete && target !== undefined ? new IncompleteError(target.name, error) : error
+    if (target === undefined) throw error
+    if (isIncomplete) throw new IncompleteError(target.name, error)
+    throw target.journal === null ? error : new KeptError(target.name, error)
   } finally {
     progress.stop()
     target?.discard()
     observer?.close()
     signals.close()
   }
+}
+
+/** Whoever asked for it learns how much of the copy was there. */
+function tellResume(io: CommandIo, { quiet }: CopyOptions, keptBytes: number): void {
+  if (!quiet) io.stderr.write(`iolayers: continuing after ${keptBytes} bytes, which are proven\n`)
 }
 
 /** A lost connection is no failure, as long as it may come back. */

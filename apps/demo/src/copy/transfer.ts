@@ -40,6 +40,9 @@ export interface TransferInit {
   readonly from: TransferEnd
   /** Absent when the blocks are only looked at. */
   readonly to?: TransferEnd
+  /** Where it begins, a multiple of the block; 0 by default. */
+  readonly startBytes?: number
+  /** Where it ends. */
   readonly sizeBytes: number
   readonly blockSizeBytes: number
   readonly logicalBlockBytes: number
@@ -103,8 +106,8 @@ class Transfer {
     this.#order = []
     this.#userData = new Float64Array(slots.length)
     this.#results = new Int32Array(slots.length)
-    this.#nextOffsetBytes = 0
-    this.#finishedBytes = 0
+    this.#nextOffsetBytes = init.startBytes ?? 0
+    this.#finishedBytes = this.#nextOffsetBytes
     this.#inFlight = 0
     this.#resubmitted = 0
     this.#failure = null

@@ -57,6 +57,7 @@ describe('iolayers copy --json', () => {
       'version',
       'bytes',
       'seconds',
+      'resumedBytes',
       'sha256',
       'resubmitted',
       'layers',
@@ -64,6 +65,7 @@ describe('iolayers copy --json', () => {
     expect(result).toMatchObject({
       version: 1,
       bytes,
+      resumedBytes: 0,
       resubmitted: 0,
       sha256: { source: digest, target: digest },
     })

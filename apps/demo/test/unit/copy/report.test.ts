@@ -9,6 +9,7 @@ const RESULT: CopyResult = {
   bytes: 1024,
   seconds: 0.5,
   sha256: { source: 'aa', target: 'aa' },
+  resumedBytes: 0,
   resubmitted: 0,
   layers: { uio: { dmabufIterators: 3 }, 'block-core': { bios: 4, splits: 1 } },
 }
