@@ -4,7 +4,11 @@
 import { SingleBar } from 'cli-progress'
 import { type CommandIo, formatBytes } from './output.ts'
 
-/** Shows how far long work has come: a bar on a terminal, nothing anywhere else. */
+/** How it is shown: a bar where stderr is a terminal, lines of JSON on stderr wherever it goes, or not at all. */
+export const PROGRESS_FORMS = ['bar', 'json', 'none'] as const
+export type ProgressForm = (typeof PROGRESS_FORMS)[number]
+
+/** Shows how far long work has come. */
 export interface Progress {
   /** Begins a bar for `totalBytes`; ends the one before. */
   start(label: string, totalBytes: number): void
@@ -16,9 +20,44 @@ export interface Progress {
 
 const SILENT: Progress = { start() {}, update() {}, stop() {} }
 
-/** A bar on stderr if that is a terminal and nobody asked for quiet. */
-export function createProgress(io: CommandIo, init: { readonly quiet: boolean }): Progress {
-  if (init.quiet || io.stderr.isTTY !== true) return SILENT
+/** What nobody wants to see is not shown in any form. */
+export interface ProgressInit {
+  readonly quiet: boolean
+  readonly form: ProgressForm
+}
+
+/** On stderr, in the form that was asked for. */
+export function createProgress(io: CommandIo, { quiet, form }: ProgressInit): Progress {
+  if (quiet || form === 'none') return SILENT
+  if (form === 'json') return lines(io)
+  return io.stderr.isTTY === true ? bar(io) : SILENT
+}
+
+/** An object a line, for programs: where a phase begins and ends, and each hundredth in between. */
+function lines(io: CommandIo): Progress {
+  let phase = ''
+  let totalBytes = 0
+  let toldBytes = 0
+  const tell = (doneBytes: number): void => {
+    toldBytes = doneBytes
+    io.stderr.write(`${JSON.stringify({ progress: { phase, doneBytes, totalBytes } })}\n`)
+  }
+  return {
+    start(label, bytes) {
+      phase = label
+      totalBytes = bytes
+      tell(0)
+    },
+    update(bytes) {
+      const doneBytes = Math.min(bytes, totalBytes)
+      const isDue = doneBytes === totalBytes || doneBytes - toldBytes >= totalBytes / 100
+      if (isDue && doneBytes > toldBytes) tell(doneBytes)
+    },
+    stop() {},
+  }
+}
+
+function bar(io: CommandIo): Progress {
   const bar = new SingleBar({
     stream: io.stderr,
     format: '{label} [{bar}] {percentage}% {done} of {size} ETA {eta_formatted}',

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { FoundError, TroubleError } from '../cli/failure.ts'
 import { type CommandIo, writeJson } from '../cli/output.ts'
-import { createProgress } from '../cli/progress.ts'
+import { createProgress, PROGRESS_FORMS } from '../cli/progress.ts'
 import { endOnSignal } from '../cli/signals.ts'
+import { parseChoice } from '../cli/values.ts'
 import { type Comparison, compareEnds } from '../compare/compare-ends.ts'
 import { openSource, type SourceEnd } from '../copy/ends.ts'
 import { type Location, parseLocation } from '../copy/location.ts'
@@ -18,6 +19,7 @@ import {
 } from '../remote/fabric-options.ts'
 
 interface RawOptions extends RawFabricOptions {
+  readonly progress: string
   readonly json?: true
   readonly quiet?: true
 }
@@ -30,6 +32,12 @@ export function compareCommand(io: CommandIo): Command {
     )
     .argument('<A>', 'a file, mem:SIZE (the known pattern), or nvme+tcp://HOST[:4420]/SUBNQN[/NID]')
     .argument('<B>', 'the same')
+    .addOption(
+      new Option(
+        '--progress <FORM>',
+        'how progress is shown on stderr: bar (on a terminal), json or none',
+      ).default('bar'),
+    )
     .option('--json', 'print one JSON document')
     .option('--quiet', 'say nothing of a difference')
     .addHelpText(
@@ -60,8 +68,8 @@ async function withTrouble<T>(work: () => Promise<T>): Promise<T> {
 
 async function run(io: CommandIo, a: Location, b: Location, raw: RawOptions): Promise<Comparison> {
   const fabric = parseFabricOptions(raw)
-  const quiet = raw.quiet === true || raw.json === true
-  const progress = createProgress(io, { quiet })
+  const form = parseChoice(raw.progress, '--progress', PROGRESS_FORMS)
+  const progress = createProgress(io, { quiet: raw.quiet === true, form })
   const signals = endOnSignal(io, raw.json === true)
   try {
     const ends = [await endOf('A', a, fabric), await endOf('B', b, fabric)] as const

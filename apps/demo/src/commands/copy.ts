@@ -4,6 +4,7 @@
 import { Command, Option } from 'commander'
 import { UsageError } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
+import { PROGRESS_FORMS } from '../cli/progress.ts'
 import { parseChoice, parseCount, parsePowerOfTwo } from '../cli/values.ts'
 import { parseLocation } from '../copy/location.ts'
 import { printCopyReport } from '../copy/report.ts'
@@ -18,6 +19,7 @@ import { BLOCK_SIZE, BUFFERS, LOGICAL_BLOCK_BYTES, QUEUE_DEPTH } from '../stack/
 interface RawCopyOptions extends RawFabricOptions {
   readonly flush: boolean
   readonly resume?: true
+  readonly progress: string
   readonly blockSize: string
   readonly queueDepth: string
   readonly buffers: string
@@ -68,6 +70,12 @@ export function copyCommand(io: CommandIo): Command {
       '--resume',
       'keep DST.partial and DST.journal on failure, signal and crash, and continue from them',
     )
+    .addOption(
+      new Option(
+        '--progress <FORM>',
+        'how progress is shown on stderr: bar (on a terminal), json or none',
+      ).default('bar'),
+    )
     .option('--json', 'print one JSON document')
     .option('--quiet', 'print nothing but errors')
     .addHelpText(
@@ -116,6 +124,7 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
     observe: raw.observe ?? null,
     flush: raw.flush,
     resume: raw.resume === true,
+    progress: parseChoice(raw.progress, '--progress', PROGRESS_FORMS),
     fabric: parseFabricOptions(raw),
     json: raw.json === true,
     quiet: raw.quiet === true,

@@ -8,7 +8,7 @@ import type { InvalidationPolicyName } from '@iolayers/blk-mq-token'
 import type { LinkEvent } from '@iolayers/nvme/tcp'
 import { IncompleteError, KeptError, keptWords, printFailure } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
-import { createProgress } from '../cli/progress.ts'
+import { createProgress, type ProgressForm } from '../cli/progress.ts'
 import { watchSignals } from '../cli/signals.ts'
 import { createObserver, type Observer } from '../observe/observer.ts'
 import type { FabricOptions } from '../remote/fabric-options.ts'
@@ -42,6 +42,7 @@ export interface CopyOptions {
   readonly fabric: FabricOptions
   /** What is written is kept on failure, and continued where there is some. */
   readonly resume: boolean
+  readonly progress: ProgressForm
   readonly json: boolean
   readonly quiet: boolean
 }
@@ -52,7 +53,7 @@ export async function runCopy(options: CopyOptions, io: CommandIo): Promise<Copy
     options.source.kind === 'remote'
       ? await remoteSource(options.source, options.fabric)
       : openSource(options.source)
-  const progress = createProgress(io, options)
+  const progress = createProgress(io, { quiet: options.quiet, form: options.progress })
   let target: TargetEnd | undefined
   let observer: Observer | undefined
   /** In place, something is written, and not all of it is. */

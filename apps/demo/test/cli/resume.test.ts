@@ -135,3 +135,15 @@ it('a target in place has no place for what is kept', async () => {
   expect(code).toBe(2)
   expect(stderr).toContain('--resume takes a DST that is a file; mem:256M is written in place')
 })
+
+it('--progress json tells each phase on stderr, beside the document on stdout', async () => {
+  const { code, stdout, stderr } = await runCli([...COPY, 'mem:4M', dir('d'), '--progress', 'json'])
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ bytes: 4 << 20 })
+  const told = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).progress)
+  expect(new Set(told.map(({ phase }) => phase))).toEqual(new Set(['copying', 'verifying']))
+  expect(told.at(-1)).toEqual({ phase: 'verifying', doneBytes: 4 << 20, totalBytes: 4 << 20 })
+})

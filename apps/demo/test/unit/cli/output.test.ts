@@ -53,7 +53,7 @@ describe('colour', () => {
 describe('progress', () => {
   it('is shown on a terminal, on stderr, and cleared', () => {
     const io = fakeIo({ tty: true })
-    const progress = createProgress(io, { quiet: false })
+    const progress = createProgress(io, { quiet: false, form: 'bar' })
     progress.start('copying', 2048)
     progress.update(1024)
     progress.stop()
@@ -65,14 +65,34 @@ describe('progress', () => {
   })
 
   it.each([
-    ['no terminal', { tty: false }, false],
-    ['--quiet', { tty: true }, true],
-  ])('is not shown: %s', (_why, init, quiet) => {
+    ['no terminal', { tty: false }, { quiet: false, form: 'bar' }],
+    ['--quiet', { tty: true }, { quiet: true, form: 'json' }],
+    ['--progress none', { tty: true }, { quiet: false, form: 'none' }],
+  ] as const)('is not shown: %s', (_why, init, how) => {
     const io = fakeIo(init)
-    const progress = createProgress(io, { quiet })
+    const progress = createProgress(io, how)
     progress.start('copying', 2048)
     progress.update(1024)
     progress.stop()
     expect(io.err()).toBe('')
+  })
+
+  it('json: an object a line, at each hundredth and at the end, wherever stderr goes', () => {
+    const io = fakeIo({ tty: false })
+    const progress = createProgress(io, { quiet: false, form: 'json' })
+    progress.start('copying', 1000)
+    for (let done = 1; done <= 1000; done++) progress.update(done)
+    progress.update(1000)
+    progress.stop()
+    const told = io
+      .err()
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line).progress)
+    expect(told).toHaveLength(101)
+    expect(told[0]).toEqual({ phase: 'copying', doneBytes: 0, totalBytes: 1000 })
+    expect(told[1]).toEqual({ phase: 'copying', doneBytes: 10, totalBytes: 1000 })
+    expect(told[100]).toEqual({ phase: 'copying', doneBytes: 1000, totalBytes: 1000 })
+    expect(io.out()).toBe('')
   })
 })
