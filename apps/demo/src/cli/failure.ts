@@ -62,7 +62,7 @@ export function keptWords(name: string): string {
   return `${name}.partial and ${name}.journal are kept, --resume continues from them`
 }
 
-/** A signal asked the command to stop; what it had begun has been taken back. */
+/** A signal asked the command to stop; what it had begun has been taken back, unless it says otherwise. */
 export class SignalledError extends Error {
   override readonly name = 'SignalledError'
   readonly exitCode: ExitCode

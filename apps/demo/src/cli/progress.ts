@@ -2,11 +2,25 @@
 // Copyright 2026 The iolayers authors
 
 import { SingleBar } from 'cli-progress'
+import { Option } from 'commander'
 import { type CommandIo, formatBytes } from './output.ts'
+import { parseChoice } from './values.ts'
+
+const FORMS = ['bar', 'json', 'none'] as const
 
 /** How it is shown: a bar where stderr is a terminal, lines of JSON on stderr wherever it goes, or not at all. */
-export const PROGRESS_FORMS = ['bar', 'json', 'none'] as const
-export type ProgressForm = (typeof PROGRESS_FORMS)[number]
+export type ProgressForm = (typeof FORMS)[number]
+
+/** `--progress`, of which `parseProgressForm` reads the value. */
+export function progressOption(): Option {
+  const text = 'how progress is shown on stderr: bar (on a terminal), json or none'
+  return new Option('--progress <FORM>', text).default('bar')
+}
+
+/** Throws UsageError for a form that there is not. */
+export function parseProgressForm(text: string): ProgressForm {
+  return parseChoice(text, '--progress', FORMS)
+}
 
 /** Shows how far long work has come. */
 export interface Progress {

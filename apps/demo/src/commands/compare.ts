@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The iolayers authors
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { FoundError, TroubleError } from '../cli/failure.ts'
 import { type CommandIo, writeJson } from '../cli/output.ts'
-import { createProgress, PROGRESS_FORMS } from '../cli/progress.ts'
+import { createProgress, parseProgressForm, progressOption } from '../cli/progress.ts'
 import { endOnSignal } from '../cli/signals.ts'
-import { parseChoice } from '../cli/values.ts'
 import { type Comparison, compareEnds } from '../compare/compare-ends.ts'
 import { openSource, type SourceEnd } from '../copy/ends.ts'
 import { type Location, parseLocation } from '../copy/location.ts'
@@ -32,12 +31,7 @@ export function compareCommand(io: CommandIo): Command {
     )
     .argument('<A>', 'a file, mem:SIZE (the known pattern), or nvme+tcp://HOST[:4420]/SUBNQN[/NID]')
     .argument('<B>', 'the same')
-    .addOption(
-      new Option(
-        '--progress <FORM>',
-        'how progress is shown on stderr: bar (on a terminal), json or none',
-      ).default('bar'),
-    )
+    .addOption(progressOption())
     .option('--json', 'print one JSON document')
     .option('--quiet', 'say nothing of a difference')
     .addHelpText(
@@ -68,7 +62,7 @@ async function withTrouble<T>(work: () => Promise<T>): Promise<T> {
 
 async function run(io: CommandIo, a: Location, b: Location, raw: RawOptions): Promise<Comparison> {
   const fabric = parseFabricOptions(raw)
-  const form = parseChoice(raw.progress, '--progress', PROGRESS_FORMS)
+  const form = parseProgressForm(raw.progress)
   const progress = createProgress(io, { quiet: raw.quiet === true, form })
   const signals = endOnSignal(io, raw.json === true)
   try {

@@ -4,7 +4,7 @@
 import { Command, Option } from 'commander'
 import { UsageError } from '../cli/failure.ts'
 import type { CommandIo } from '../cli/output.ts'
-import { PROGRESS_FORMS } from '../cli/progress.ts'
+import { parseProgressForm, progressOption } from '../cli/progress.ts'
 import { parseChoice, parseCount, parsePowerOfTwo } from '../cli/values.ts'
 import { parseLocation } from '../copy/location.ts'
 import { printCopyReport } from '../copy/report.ts'
@@ -70,12 +70,7 @@ export function copyCommand(io: CommandIo): Command {
       '--resume',
       'keep DST.partial and DST.journal on failure, signal and crash, and continue from them',
     )
-    .addOption(
-      new Option(
-        '--progress <FORM>',
-        'how progress is shown on stderr: bar (on a terminal), json or none',
-      ).default('bar'),
-    )
+    .addOption(progressOption())
     .option('--json', 'print one JSON document')
     .option('--quiet', 'print nothing but errors')
     .addHelpText(
@@ -124,7 +119,7 @@ function parseOptions(source: string, target: string, raw: RawCopyOptions): Copy
     observe: raw.observe ?? null,
     flush: raw.flush,
     resume: raw.resume === true,
-    progress: parseChoice(raw.progress, '--progress', PROGRESS_FORMS),
+    progress: parseProgressForm(raw.progress),
     fabric: parseFabricOptions(raw),
     json: raw.json === true,
     quiet: raw.quiet === true,

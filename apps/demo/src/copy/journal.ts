@@ -27,8 +27,6 @@ const JOURNAL_VERSION = 1
 export interface CopyJournal {
   /** SHA-256 of the extents from the start, in hexadecimal: what was noted, not what is proven. */
   readonly digests: readonly string[]
-  /** There was a journal of another source: nothing of it counts. */
-  readonly isOfAnother: boolean
   /** Forgets all from an extent on. */
   cut(extents: number): void
   /** Notes the next extent, which is on the medium. It is noted for good when this returns. */
@@ -52,7 +50,6 @@ export function openJournal(path: string, source: SourceEnd): CopyJournal {
   }
   return {
     digests,
-    isOfAnother: found.length > 0 && !isOurs,
     cut(extents) {
       if (extents >= digests.length) return
       digests.length = extents
